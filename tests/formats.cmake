@@ -1,0 +1,21 @@
+# Tests of formats/safetensors and formats/hf.
+imp_test(safetensors
+  SOURCES unit/safetensors_header_test.cpp unit/safetensors_malformed_test.cpp
+          unit/safetensors_writer_test.cpp unit/safetensors_fuzz_replay_test.cpp
+          fuzz/safetensors_header_fuzz.cpp
+  LIBRARIES imp::safetensors)
+target_compile_definitions(safetensors_test PRIVATE
+  IMP_SAFETENSORS_SPEC="${PROJECT_SOURCE_DIR}/formats/safetensors/SPEC.md")
+imp_test(safetensors_memory SOURCES unit/safetensors_memory_test.cpp LIBRARIES imp::safetensors)
+imp_test(hf
+  SOURCES unit/hf_checkpoint_test.cpp unit/hf_folder_test.cpp unit/hf_index_test.cpp
+  LIBRARIES imp::hf)
+
+if(IMP_FUZZ)
+  target_compile_options(imp_safetensors PRIVATE -fsanitize=fuzzer-no-link)
+  add_executable(safetensors_header_fuzz fuzz/safetensors_header_fuzz.cpp)
+  imp_configure_target(safetensors_header_fuzz)
+  target_compile_options(safetensors_header_fuzz PRIVATE -fsanitize=fuzzer)
+  target_link_options(safetensors_header_fuzz PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(safetensors_header_fuzz PRIVATE imp::safetensors)
+endif()
