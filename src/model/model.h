@@ -1,0 +1,109 @@
+// The canonical model: every importer ends here, everything behind it starts here.
+//
+// Conventions, fixed once: a GEMM weight is [N, K] (or E experts of it), K contiguous; w = code * block_scale * multiplier.
+// Names are canonical ("model.layers.0.self_attn.q_proj"); each plane knows the source tensor it is.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/imp/ondisk.h"
+#include "src/base/dtype.h"
+#include "src/base/file.h"
+#include "src/base/shape.h"
+#include "src/model/roles.h"
+#include "src/model/schemes.h"
+
+namespace imp::model {
+
+using artifact::ComponentKind;
+using artifact::Disposition;
+using artifact::kNone;
+using artifact::ScalarState;
+
+/// A file of the source, open for reading.
+struct SourceFile {
+  std::string name;
+  ReadFile handle;
+  bool has_metadata = false;
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+/// A tensor of the source with its place in the closed inventory.
+struct SourceTensor {
+  std::string name;
+  uint32_t file = 0;
+  Dtype dtype = Dtype::kU8;
+  Shape shape;
+  uint64_t offset_bytes = 0;  ///< from the start of the file
+  uint64_t size_bytes = 0;
+  Disposition disposition = Disposition::kCopied;
+  std::string reason;  ///< why it is ignored
+};
+
+struct Source {
+  std::filesystem::path folder;
+  std::vector<SourceFile> files;
+  std::vector<SourceTensor> tensors;  ///< by (file, offset)
+  std::vector<std::string> companions;  ///< file names in `folder`
+};
+
+/// The source tensors that are one kind of plane of a weight, one an expert (kNone: this expert has none).
+/// One entry for a tensor that holds all experts.
+struct PlaneSet {
+  ComponentKind kind = ComponentKind::kCodes;
+  std::vector<uint32_t> tensors;
+};
+
+/// A number of the source, bits and convention kept.
+struct Scalar {
+  uint32_t bits = 0;  ///< IEEE binary32
+  ScalarState state = ScalarState::kAbsent;
+  bool operator==(const Scalar&) const = default;
+};
+
+/// One module (all its experts), or one tensor that no GEMM takes.
+struct Weight {
+  std::string name;  ///< canonical module, experts as '*'; for a tensor that no GEMM takes the canonical tensor name
+  Role role = Role::kTokenEmbedding;
+  uint32_t layer = kNone;
+  bool gemm = false;
+  Scheme scheme = Scheme::kRaw;
+  uint64_t experts = 1;
+  uint64_t n = 0;  ///< of one expert; for non-GEMM tensors the elements of the leading dimensions
+  uint64_t k = 0;
+  uint32_t group_size = 0;
+  Dtype dtype = Dtype::kU8;  ///< of the codes plane
+  Shape shape;               ///< of the codes plane of one expert, as in the source
+  std::vector<PlaneSet> planes;
+  std::vector<Scalar> multipliers;   ///< one an expert, or empty
+  std::vector<Scalar> input_scales;  ///< one an expert, or empty where no expert has one
+  bool tied_head = false;            ///< token embedding that is the output head too
+
+  const PlaneSet* find(ComponentKind kind) const {
+    for (const PlaneSet& set : planes)
+      if (set.kind == kind) return &set;
+    return nullptr;
+  }
+};
+
+/// Weights that take the same activations, in part order: one operand if layouts and schemes allow.
+struct FusionGroup {
+  std::string name;  ///< canonical name of the fused operand, e.g. "model.layers.0.self_attn.qkv_proj"
+  Role role = Role::kAttnQkv;
+  std::vector<uint32_t> weights;
+};
+
+struct Model {
+  Source source;
+  std::string architecture;  ///< as config.json names it
+  std::string producer;      ///< "modelopt 0.47.0"
+  std::string quantization;  ///< the producer's own name of its recipe, e.g. "NVFP4"
+  std::vector<Weight> weights;  ///< in execution order
+  std::vector<FusionGroup> groups;
+};
+
+}  // namespace imp::model

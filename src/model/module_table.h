@@ -1,0 +1,40 @@
+// The tensors of a checkpoint sorted into modules: the first half of a closed inventory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "src/base/result.h"
+#include "src/model/model.h"
+#include "src/model/names.h"
+
+namespace imp::model {
+
+/// Suffixes that have a meaning beside a ModelOpt NVFP4 module.
+enum class Suffix : uint8_t { kWeight, kWeightScale, kWeightScale2, kInputScale, kBias, kKScale, kVScale };
+inline constexpr size_t kSuffixCount = 7;
+
+/// One module of one expert: the tensor of each suffix, kNone where there is none.
+struct ModuleTensors {
+  std::array<uint32_t, kSuffixCount> tensor;
+  ModuleTensors() { tensor.fill(kNone); }
+  uint32_t operator[](Suffix s) const { return tensor[static_cast<size_t>(s)]; }
+  bool has(Suffix s) const { return (*this)[s] != kNone; }
+};
+
+struct Module {
+  std::string name;  ///< canonical, expert as '*'
+  std::string leaf;
+  uint32_t layer = kNone;
+  ModuleRole role{};
+  bool per_expert = false;
+  std::map<uint32_t, ModuleTensors> experts;  ///< key 0 for a dense module
+};
+
+/// Sort every tensor of `source` into its module, by canonical name. Errors: kUnknownTensor for a name or suffix without a
+/// meaning (saying which), kDuplicateName for two tensors that normalise to one name.
+Result<std::map<std::string, Module>> sort_into_modules(const Source& source);
+
+}  // namespace imp::model
