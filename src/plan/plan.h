@@ -1,0 +1,132 @@
+// The plan: what the artifact will hold and where, and which source bytes go there. Pure data, made from
+// the model without reading a plane; the CPU and the GPU executor take the same steps.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/layouts/registry.h"
+#include "src/base/result.h"
+#include "src/model/model.h"
+
+namespace imp::plan {
+
+using layouts::LayoutId;
+using model::ComponentKind;
+
+struct Options {
+  std::vector<uint32_t> sms;        ///< targets as compute capability x 10; order and repeats do not matter
+  std::optional<LayoutId> layout;   ///< for every operand that it can hold
+};
+
+/// A run of payload bytes. Several components may be the same blob (equal forms share bytes).
+struct Blob {
+  uint64_t offset_bytes = 0;  ///< from the start of the artifact; exact
+  uint64_t size_bytes = 0;
+  uint64_t targets = 0;       ///< union of the forms that use it
+  uint32_t operand = 0;
+};
+
+struct Component {
+  ComponentKind kind = ComponentKind::kCodes;
+  bool required = true;
+  Dtype dtype = Dtype::kU8;
+  Shape shape;
+  uint64_t expert_stride_bytes = 0;  ///< 0 where there is one expert
+  uint64_t size_bytes = 0;           ///< for exceptions: 0, the size is known only at the end
+  uint32_t blob = model::kNone;      ///< kNone for exceptions
+};
+
+struct Form {
+  LayoutId layout = LayoutId::kPlain;
+  uint16_t major = 0;
+  uint64_t targets = 0;  ///< bits of formats/imp/targets.h
+  uint64_t padded_n = 0;
+  uint64_t padded_k = 0;
+  std::vector<Component> components;
+};
+
+struct Part {
+  uint32_t weight = 0;  ///< index into Model::weights
+  uint64_t n0 = 0;
+  uint64_t n_count = 0;
+};
+
+struct Operand {
+  std::string name;
+  model::Role role{};
+  model::Scheme scheme{};
+  uint32_t layer = model::kNone;
+  uint64_t experts = 1;
+  uint64_t n = 0;
+  uint64_t k = 0;
+  uint32_t group_size = 0;
+  bool gemm = false;
+  bool tied_head = false;
+  std::vector<Part> parts;
+  std::vector<Form> forms;
+  std::string fusion;  ///< "", "fused: q_proj, k_proj, v_proj" or "not fused: why"
+};
+
+enum class Action : uint8_t {
+  kCopy,         ///< bytes as they are
+  kMma64Nvfp4,   ///< codes of a part to blocks; needs the block scales of the same rows
+  kNativeRows,   ///< codes to rows of 16-byte pitch
+  kSf128x4,      ///< block scales to 128x4 tiles
+};
+
+/// Where the rows of one source tensor go in one form.
+struct Write {
+  Action action = Action::kCopy;
+  uint64_t offset_bytes = 0;  ///< from the start of the artifact, for row 0 of the tensor
+  uint64_t size_bytes = 0;    ///< bytes this write covers in the end
+  uint32_t exceptions = model::kNone;  ///< index of the exceptions component in the artifact's component table
+};
+
+/// One source tensor in one operand. `writes` is empty for a tensor whose numbers live in the index or that other steps read.
+struct Step {
+  uint32_t tensor = 0;
+  uint32_t operand = 0;
+  uint32_t part = 0;  ///< ordinal in the operand
+  uint32_t expert = 0;
+  ComponentKind plane = ComponentKind::kCodes;
+  uint32_t scale_tensor = model::kNone;  ///< the block scales that belong to a codes plane
+  std::vector<Write> writes;
+};
+
+/// Bytes that come from the index, not from a plane: multipliers, input scales.
+struct Constant {
+  uint64_t offset_bytes = 0;
+  std::vector<std::byte> bytes;
+};
+
+struct Plan {
+  std::vector<uint32_t> sms;       ///< ascending, without repeats
+  std::optional<LayoutId> layout;
+  std::vector<Operand> operands;   ///< in execution order
+  std::vector<uint32_t> by_name;   ///< operand indices sorted by name: the order of the records
+  std::vector<Blob> blobs;         ///< in order of offset
+  std::vector<Step> steps;         ///< in order of the source files
+  std::vector<Constant> constants;
+  uint64_t payload_offset_bytes = 0;  ///< also the size of header and index
+  uint64_t payload_end_bytes = 0;
+  uint64_t exceptions_bound_bytes = 0;  ///< one record per group of every form that can lose bits
+  uint64_t tail_bound_bytes = 0;        ///< digests, manifest, companions
+};
+
+/// Errors: kUsage (neither target nor layout), kUnsupportedLayout, kNoFormForTarget (the layout does not serve a target), kDuplicateName.
+Result<Plan> make_plan(const model::Model& model, const Options& options);
+
+/// Source bytes per slab and jobs in flight of a run with `threads` workers: what bounds memory.
+struct StreamBudget {
+  uint64_t slab_bytes = 0;
+  uint64_t queue_slabs = 0;
+};
+StreamBudget stream_budget(uint64_t threads);
+
+/// Upper bound of the memory that a conversion by this plan needs, mapped pages included.
+uint64_t peak_memory_bytes(const model::Model& model, const Plan& plan, uint64_t threads);
+
+}  // namespace imp::plan
