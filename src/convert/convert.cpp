@@ -1,0 +1,110 @@
+#include "src/convert/convert.h"
+
+#include <algorithm>
+
+#include "formats/imp/writer.h"
+#include "src/base/work_queue.h"
+#include "src/convert/manifest.h"
+#include "src/convert/stream.h"
+#include "src/model/import.h"
+#include "src/plan/index.h"
+
+namespace imp::convert {
+namespace {
+
+constexpr uint64_t kCompanionCapBytes = 64u << 20;
+
+Result<std::vector<artifact::CompanionInput>> read_companions(const model::Source& source) {
+  std::vector<artifact::CompanionInput> companions;
+  for (const std::string& name : source.companions) {
+    IMP_ASSIGN(std::string bytes, read_small_file(source.folder / name, kCompanionCapBytes));
+    companions.push_back({name, std::move(bytes)});
+  }
+  return companions;
+}
+
+Status write_constants(OutputFile& output, const plan::Plan& plan, artifact::ChunkDigester& digester) {
+  for (const plan::Constant& constant : plan.constants) {
+    IMP_TRY(output.write_at(constant.offset_bytes, constant.bytes));
+    digester.on_write(constant.offset_bytes, constant.bytes);
+  }
+  return {};
+}
+
+artifact::ChunkDigester digester_for(const plan::Plan& plan) {
+  std::vector<artifact::PayloadExtent> extents;
+  for (const plan::Blob& blob : plan.blobs) extents.push_back({blob.offset_bytes, blob.size_bytes});
+  return artifact::ChunkDigester(artifact::chunks_for(extents));
+}
+
+artifact::Index index_with_digests(const Prepared& prepared, const StreamDigests& digests) {
+  artifact::Index index = plan::build_index(prepared.model, prepared.plan);
+  for (size_t f = 0; f < index.source_files.size(); ++f)
+    std::copy(digests.files[f].begin(), digests.files[f].end(), index.source_files[f].sha256);
+  for (size_t t = 0; t < index.source_tensors.size(); ++t)
+    std::copy(digests.tensors[t].begin(), digests.tensors[t].end(), index.source_tensors[t].digest);
+  return index;
+}
+
+Result<Sha256> sha256_of_payload(const OutputFile& output, const plan::Plan& plan) {
+  Sha256Stream sha;
+  std::vector<std::byte> buffer(4u << 20);
+  for (uint64_t at = plan.payload_offset_bytes; at < plan.payload_end_bytes;) {
+    const uint64_t size = std::min<uint64_t>(buffer.size(), plan.payload_end_bytes - at);
+    IMP_TRY(output.read_at(at, MutableBytes(buffer).first(size)));
+    sha.update(Bytes(buffer).first(size));
+    at += size;
+  }
+  return sha.finish();
+}
+
+uint64_t source_bytes_of(const model::Source& source) {
+  uint64_t total = 0;
+  for (const model::SourceFile& file : source.files) total += file.handle.size_bytes();
+  return total;
+}
+
+}  // namespace
+
+Result<Prepared> prepare(const Options& options, Log& log) {
+  IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, log));
+  IMP_TRY(model::select_weights(model, options.include, options.exclude));
+  IMP_ASSIGN(plan::Plan plan, plan::make_plan(model, options.plan));
+  const uint64_t threads = options.threads == 0 ? default_thread_count() : options.threads;
+  return Prepared{std::move(model), std::move(plan), threads};
+}
+
+Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& options,
+                        const std::filesystem::path& scratch_folder, Log& log) {
+  const plan::Plan& plan = prepared.plan;
+  IMP_ASSIGN(const auto companions, read_companions(prepared.model.source));
+  artifact::ChunkDigester digester = digester_for(plan);
+  ExceptionSpool exceptions(scratch_folder);
+  ScaleScan scan;
+  IMP_TRY(write_constants(output, plan, digester));
+  const SlabContext context{prepared.model.source, plan, output, digester, exceptions, options.path};
+  IMP_ASSIGN(const StreamDigests digests, stream_source(context, prepared.threads, scan, log));
+  scan.warn(log);
+  exceptions.finish();
+
+  Sha256 payload_sha{};
+  if (options.payload_sha256) {
+    IMP_ASSIGN(payload_sha, sha256_of_payload(output, plan));
+  }
+  const std::string manifest = make_manifest(prepared, options, digests, scan, exceptions.count(),
+                                             options.payload_sha256 ? &payload_sha : nullptr);
+  IMP_ASSIGN(const artifact::WriteResult written,
+             artifact::finish_artifact(output, index_with_digests(prepared, digests), plan.payload_end_bytes,
+                                       std::move(digester), exceptions, manifest, companions));
+  return Report{source_bytes_of(prepared.model.source), written.total_bytes, plan.payload_offset_bytes,
+                plan.payload_end_bytes - plan.payload_offset_bytes, exceptions.count(), scan.zeros(), written.artifact_id};
+}
+
+Result<Report> run(Prepared prepared, const Options& options, Log& log) {
+  IMP_ASSIGN(const auto output, AtomicFile::create(options.output, options.overwrite));
+  IMP_TRY(output->reserve(prepared.plan.payload_end_bytes));
+  const std::filesystem::path folder = options.output.has_parent_path() ? options.output.parent_path() : ".";
+  return run_into(*output, std::move(prepared), options, folder, log);
+}
+
+}  // namespace imp::convert

@@ -1,0 +1,59 @@
+// The line: read, import, plan, repack, write.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "src/base/digest.h"
+#include "src/base/file.h"
+#include "src/base/log.h"
+#include "src/base/result.h"
+#include "src/plan/plan.h"
+#include "src/repack/nvfp4.h"
+
+namespace imp::convert {
+
+struct Options {
+  std::filesystem::path input;
+  std::filesystem::path output;
+  plan::Options plan;
+  std::vector<std::string> include;  ///< RE2 over canonical names
+  std::vector<std::string> exclude;
+  uint64_t threads = 0;  ///< 0: as many as this process may use
+  bool overwrite = false;
+  bool payload_sha256 = false;  ///< SHA-256 of the payload into the manifest, for signing
+  repack::Path path = repack::Path::kWord;
+};
+
+/// A model with its plan: all that is known without reading a plane.
+struct Prepared {
+  model::Model model;
+  plan::Plan plan;
+  uint64_t threads = 1;
+};
+
+struct Report {
+  uint64_t source_bytes = 0;
+  uint64_t total_bytes = 0;
+  uint64_t payload_offset_bytes = 0;
+  uint64_t payload_bytes = 0;
+  uint64_t exceptions = 0;         ///< groups whose bits went to an exceptions component
+  uint64_t zero_block_scales = 0;
+  Sha256 artifact_id{};
+};
+
+/// Errors: those of import_checkpoint, select_weights and make_plan.
+Result<Prepared> prepare(const Options& options, Log& log);
+
+/// Convert into options.output (atomic: nothing under that name unless everything went well).
+/// Errors: those of prepare's steps; kBadScale for a NaN or negative block scale, naming tensor and place; kIo, kNoSpace, kFileExists,
+/// kInterrupted; kTruncated for a source that shrank meanwhile.
+Result<Report> run(Prepared prepared, const Options& options, Log& log);
+
+/// The same into any OutputFile. `scratch_folder` takes data that outgrows memory.
+Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& options,
+                        const std::filesystem::path& scratch_folder, Log& log);
+
+}  // namespace imp::convert

@@ -1,0 +1,30 @@
+// Block scales as they pass: refuse what is unsafe, count what is odd.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "src/base/file.h"
+#include "src/base/log.h"
+#include "src/base/result.h"
+#include "src/model/model.h"
+
+namespace imp::convert {
+
+class ScaleScan {
+ public:
+  /// Look at e4m3 block scales of `tensor` starting at element `first_elem`. Errors: kBadScale for NaN (0x7F, 0xFF) and for negative
+  /// values but -0 (0x81..0xFE), naming the place.
+  Status scan(const model::Source& source, uint32_t tensor, uint64_t first_elem, Bytes scales);
+  uint64_t zeros() const { return zeros_; }
+  /// One line for all tensors, if there is something to say.
+  void warn(Log& log) const;
+
+ private:
+  uint64_t zeros_ = 0;
+  uint64_t tensors_with_zeros_ = 0;
+  uint32_t last_tensor_ = model::kNone;
+  std::string first_name_;
+};
+
+}  // namespace imp::convert

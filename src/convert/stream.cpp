@@ -1,0 +1,106 @@
+#include "src/convert/stream.h"
+
+#include <algorithm>
+
+#include "src/base/interrupt.h"
+#include "src/base/work_queue.h"
+
+namespace imp::convert {
+namespace {
+
+using Buffer = std::shared_ptr<std::vector<std::byte>>;
+
+class Streamer {
+ public:
+  Streamer(const SlabContext& context, uint64_t threads, ScaleScan& scan, Log& log)
+      : context_(context), budget_(plan::stream_budget(threads)), scan_(scan), log_(log),
+        queue_(threads, budget_.queue_slabs) {
+    for (const model::SourceFile& file : context.source.files) total_bytes_ += file.handle.size_bytes();
+    digests_.tensors.resize(context.source.tensors.size());
+  }
+
+  Result<StreamDigests> run() {
+    uint32_t tensor = 0;
+    for (uint32_t file = 0; file < context_.source.files.size(); ++file) {
+      Sha256Stream sha;
+      uint64_t at = 0;
+      for (; tensor < context_.source.tensors.size() && context_.source.tensors[tensor].file == file; ++tensor) {
+        IMP_TRY(hash_gap(file, at, context_.source.tensors[tensor].offset_bytes, sha));
+        IMP_TRY(stream_tensor(tensor, sha));
+        at = context_.source.tensors[tensor].offset_bytes + context_.source.tensors[tensor].size_bytes;
+      }
+      IMP_TRY(hash_gap(file, at, context_.source.files[file].handle.size_bytes(), sha));
+      digests_.files.push_back(sha.finish());
+    }
+    IMP_TRY(queue_.drain());
+    return std::move(digests_);
+  }
+
+ private:
+  Result<Buffer> read(uint32_t file, uint64_t offset, uint64_t size, Sha256Stream& sha) {
+    IMP_TRY(check_interrupted());
+    auto buffer = std::make_shared<std::vector<std::byte>>(size);
+    IMP_TRY(context_.source.files[file].handle.read_at(offset, *buffer));
+    sha.update(*buffer);
+    done_bytes_ += size;
+    log_.progress(done_bytes_, total_bytes_);
+    return buffer;
+  }
+
+  /// Header bytes: hashed, and needed for nothing else.
+  Status hash_gap(uint32_t file, uint64_t begin, uint64_t end, Sha256Stream& sha) {
+    while (begin < end) {
+      const uint64_t size = std::min(budget_.slab_bytes, end - begin);
+      IMP_ASSIGN(const Buffer buffer, read(file, begin, size, sha));
+      begin += size;
+    }
+    return {};
+  }
+
+  std::span<const plan::Step> steps_of(uint32_t tensor) {
+    const auto& steps = context_.plan.steps;
+    const size_t first = next_step_;
+    while (next_step_ < steps.size() && steps[next_step_].tensor == tensor) ++next_step_;
+    return std::span(steps).subspan(first, next_step_ - first);
+  }
+
+  Status stream_tensor(uint32_t tensor, Sha256Stream& sha) {
+    const model::SourceTensor& t = context_.source.tensors[tensor];
+    const auto steps = steps_of(tensor);
+    if (steps.empty()) return hash_gap(t.file, t.offset_bytes, t.offset_bytes + t.size_bytes, sha);
+    const Cut cut = cut_for(t, context_.plan, steps);
+    const uint64_t rows_per_slab = cut.slab_rows(budget_.slab_bytes);
+    Xxh3Stream plane;
+    for (uint64_t row = 0; row < cut.rows; row += rows_per_slab) {
+      const uint64_t rows = std::min(rows_per_slab, cut.rows - row);
+      IMP_ASSIGN(const Buffer buffer, read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
+      plane.update(*buffer);
+      if (steps[0].plane == model::ComponentKind::kBlockScale)
+        IMP_TRY(scan_.scan(context_.source, tensor, row * cut.row_bytes, *buffer));
+      for (const plan::Step& step : steps) {
+        if (step.writes.empty()) continue;
+        IMP_TRY(queue_.push([this, &step, cut, row, buffer] { return write_slab(context_, step, cut, row, *buffer); }));
+      }
+    }
+    digests_.tensors[tensor] = plane.digest();
+    return {};
+  }
+
+  const SlabContext& context_;
+  const plan::StreamBudget budget_;
+  ScaleScan& scan_;
+  Log& log_;
+  StreamDigests digests_;
+  uint64_t done_bytes_ = 0;
+  uint64_t total_bytes_ = 0;
+  size_t next_step_ = 0;
+  WorkQueue queue_;  // last: its workers end before the rest goes
+};
+
+}  // namespace
+
+Result<StreamDigests> stream_source(const SlabContext& context, uint64_t threads, ScaleScan& scan, Log& log) {
+  return Streamer(context, threads, scan, log).run();
+}
+
+}  // namespace imp::convert
