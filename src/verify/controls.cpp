@@ -1,0 +1,107 @@
+#include "src/verify/controls.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "kernels/cpu/gemm.h"
+#include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_rows.h"
+#include "kernels/layouts/registry.h"
+#include "src/base/digest.h"
+#include "src/verify/numerics.h"
+#include "src/verify/reference.h"
+
+namespace imp::verify {
+namespace {
+
+using artifact::Reader;
+using layouts::LayoutId;
+
+/// Byte of `slab.codes` that holds the magnitude's low bit (bit 0) of code (row, k), k a multiple of 16.
+uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
+  namespace mma64 = layouts::mma64_nvfp4;
+  switch (static_cast<LayoutId>(view.form.layout)) {
+    case LayoutId::kMma64: {
+      const uint64_t k_tiles = (view.operand.k + mma64::kTileK - 1) / mma64::kTileK;
+      // Bit 0 of a word belongs to a magnitude: bits 0..2 are register 2's (layout header).
+      return mma64::block_offset_bytes(row, k, k_tiles) +
+             4 * mma64::word_of_src(static_cast<uint32_t>(row % mma64::kTileN), static_cast<uint32_t>(k % mma64::kTileK / 8));
+    }
+    case LayoutId::kNative: return row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2;
+    case LayoutId::kPlain: break;
+  }
+  return row * (view.operand.k / 2) + k / 2;
+}
+
+/// A byte whose lowest bit changes the value of a weight; nullopt if every weight of the slab is zero whatever its code.
+std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& slab, const CanonicalSlab& canonical) {
+  if (!model::is_quantized(view.scheme())) return 0;
+  const std::vector<float> multipliers = row_multipliers(view, slab);
+  for (uint64_t i = 0; i < canonical.scales.size(); ++i) {
+    const uint64_t row = i / view.groups();
+    if ((canonical.scales[i] & std::byte{0x7F}) != std::byte{0} && multipliers[row] != 0)
+      return code_byte(view, row, i % view.groups() * view.operand.group_size);
+  }
+  return std::nullopt;
+}
+
+Error not_seen(const Reader& reader, const std::string& tensor, const std::string& check) {
+  return Error{ErrorKind::kControlNotDetected, "a flipped bit in a copy was not seen by " + check, reader.path(), tensor};
+}
+
+void control_digest(const Reader& reader, ControlCounts& counts, Problems& problems) {
+  if (reader.chunks().empty()) return;
+  const artifact::ChunkRecord& chunk = reader.chunks()[0];
+  std::vector<std::byte> bytes(chunk.size_bytes);
+  const Status status = reader.read_payload(chunk.payload_file, chunk.offset_bytes, bytes);
+  if (!status.ok()) return problems.add(status);
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  ++counts.made;
+  if (std::memcmp(xxh3_128(bytes).data(), chunk.digest, sizeof chunk.digest) == 0)
+    return problems.add(not_seen(reader, "", "the payload digest"));
+  ++counts.seen;
+}
+
+Status control_form(const FormView& view, ControlCounts& counts, Problems& problems) {
+  IMP_ASSIGN(StoredSlab slab, read_slab(view, 0, 0, std::min<uint64_t>(kSlabUnitRows, view.operand.n)));
+  IMP_ASSIGN(const CanonicalSlab canonical, invert(view, slab));
+  const auto byte = byte_to_damage(view, slab, canonical);
+  if (!byte) return {};
+  slab.codes[*byte] ^= std::byte{1};
+  counts.made += 2;
+  const Result<CanonicalSlab> damaged = invert(view, slab);
+  if (damaged.ok() && damaged->codes == canonical.codes && damaged->scales == canonical.scales)
+    problems.add(not_seen(view.reader, view.name(), "the inverse repack"));
+  else
+    ++counts.seen;
+  uint64_t ignored = 0;
+  if (check_identity(view, slab, canonical, ignored).ok())
+    problems.add(not_seen(view.reader, view.name(), "identity activations"));
+  else
+    ++counts.seen;
+  return {};
+}
+
+}  // namespace
+
+ControlCounts run_controls(const Reader& reader, const std::vector<uint32_t>& forms, Problems& problems) {
+  ControlCounts counts;
+  control_digest(reader, counts, problems);
+  const std::set<uint32_t> wanted(forms.begin(), forms.end());
+  std::set<std::pair<uint16_t, uint16_t>> done;
+  for (const artifact::OperandRecord& operand : reader.operands()) {
+    if ((operand.flags & artifact::kOperandGemm) == 0) continue;
+    for (uint32_t f = operand.first_form; f < operand.first_form + operand.form_count; ++f) {
+      const FormView view{reader, operand, reader.forms()[f]};
+      if (!wanted.contains(f) || !kernels::cpu_gemm_supports(view.form.layout, operand.scheme) || !has_reference(view)) continue;
+      if (!done.insert({view.form.layout, operand.scheme}).second) continue;
+      problems.add(control_form(view, counts, problems));
+    }
+  }
+  return counts;
+}
+
+}  // namespace imp::verify

@@ -1,0 +1,176 @@
+#include "src/verify/meaning.h"
+
+#include <bit>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_rows.h"
+#include "kernels/layouts/registry.h"
+#include "kernels/layouts/sf128x4.h"
+#include "src/base/checked.h"
+#include "src/base/little_endian.h"
+#include "src/base/shape.h"
+#include "src/model/roles.h"
+#include "src/model/schemes.h"
+#include "src/verify/slab.h"
+
+namespace imp::verify {
+namespace {
+
+using artifact::ComponentKind;
+using artifact::ComponentRecord;
+using artifact::ScalarRecord;
+using artifact::ScalarState;
+using layouts::LayoutId;
+using model::Scheme;
+
+Error fault(const FormView& view, ErrorKind kind, const std::string& what) {
+  return Error{kind, what, view.reader.path(), view.name()};
+}
+
+struct Expected {
+  ComponentKind kind;
+  Dtype dtype;
+  Shape of_expert;
+};
+
+/// Components that hold weights, as the layout's specification has them.
+std::vector<Expected> expected_components(const FormView& view) {
+  const uint64_t n = view.operand.n, k = view.operand.k, groups = view.groups();
+  namespace mma64 = layouts::mma64_nvfp4;
+  switch (static_cast<LayoutId>(view.form.layout)) {
+    case LayoutId::kMma64:
+      return {{ComponentKind::kBlocks, Dtype::kU8, {div_up(n, mma64::kTileN), div_up(k, mma64::kTileK), mma64::kBlockBytes}}};
+    case LayoutId::kNative:
+      return {{ComponentKind::kCodes, Dtype::kU8, {n, layouts::native_rows::pitch_bytes(k)}},
+              {ComponentKind::kBlockScale, Dtype::kF8E4M3,
+               {div_up(n, layouts::sf128x4::kTileRows), layouts::sf128x4::group_tiles(groups), layouts::sf128x4::kTileBytes}}};
+    case LayoutId::kPlain: break;
+  }
+  if (view.scheme() == Scheme::kNvfp4)
+    return {{ComponentKind::kCodes, Dtype::kU8, {n, k / 2}}, {ComponentKind::kBlockScale, Dtype::kF8E4M3, {n, groups}}};
+  return {};
+}
+
+bool shape_is(const ComponentRecord& component, uint64_t experts, const Shape& of_expert) {
+  Shape have;
+  have.rank = component.rank;
+  for (uint32_t i = 0; i < component.rank; ++i) have.dims[i] = component.dims[i];
+  Shape want;
+  if (experts > 1) want.dims[want.rank++] = experts;
+  for (uint32_t i = 0; i < of_expert.rank; ++i) want.dims[want.rank++] = of_expert[i];
+  return have == want;
+}
+
+Status check_component(const FormView& view, const Expected& expected) {
+  const ComponentRecord* component = view.reader.find_component(view.form, expected.kind);
+  const std::string kind = "component of kind " + std::to_string(static_cast<int>(expected.kind));
+  if (component == nullptr) return fault(view, ErrorKind::kBadRecord, kind + " is missing");
+  if (static_cast<Dtype>(component->dtype) != expected.dtype)
+    return fault(view, ErrorKind::kBadRecord, kind + " has another dtype than its layout prescribes");
+  if (!shape_is(*component, view.operand.experts, expected.of_expert))
+    return fault(view, ErrorKind::kBadShape, kind + " has another shape than its layout prescribes");
+  const uint64_t bytes = expected.of_expert.num_elems().value_or(0) * dtype_bits(expected.dtype) / 8;
+  if (view.operand.experts > 1 && component->expert_stride_bytes != bytes)
+    return fault(view, ErrorKind::kBadShape, kind + " has another expert stride than its layout prescribes");
+  return {};
+}
+
+Status check_layout(const FormView& view) {
+  const layouts::LayoutInfo* layout = layouts::find_layout(view.form.layout);
+  if (layout == nullptr)
+    return fault(view, ErrorKind::kUnsupportedVersion, "layout " + std::to_string(view.form.layout) + " is not known to this version");
+  if (view.form.major != layout->major || view.form.dialect != 0)
+    return fault(view, ErrorKind::kUnsupportedVersion,
+                 std::string("layout ") + layout->name + " has major version " + std::to_string(view.form.major) +
+                     ", this version reads " + std::to_string(layout->major));
+  if (view.form.padded_n != round_up(view.operand.n, layout->pad_n) || view.form.padded_k != round_up(view.operand.k, layout->pad_k))
+    return fault(view, ErrorKind::kBadShape, std::string("padded shape is not what layout ") + layout->name + " prescribes");
+  if (!can_invert(view))
+    return fault(view, ErrorKind::kUnsupportedScheme, std::string("layout ") + layout->name + " has no variant for this scheme");
+  for (const Expected& expected : expected_components(view)) IMP_TRY(check_component(view, expected));
+  return {};
+}
+
+/// What a kernel multiplies by for this scalar.
+uint32_t kernel_bits(const ScalarRecord& scalar) {
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return 0x7FC00000;
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kDivisor)) return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
+  return scalar.bits;
+}
+
+Status check_scalar(const FormView& view, const ScalarRecord& scalar, const char* what) {
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return {};
+  const auto value = std::bit_cast<float>(scalar.bits);
+  if (!std::isfinite(value) || std::signbit(value))
+    return fault(view, ErrorKind::kBadScale, std::string(what) + " is " + std::to_string(value) + ", expected a finite number of at least 0");
+  return {};
+}
+
+/// The f32 vector of the payload against the scalars of the index.
+Status check_vector(const FormView& view, ComponentKind kind, const char* what) {
+  const auto parts = view.reader.parts_of(view.operand);
+  const auto count_of = [&](const artifact::PartRecord& p) { return kind == ComponentKind::kMultiplier ? p.multiplier_count : p.input_scale_count; };
+  const auto first_of = [&](const artifact::PartRecord& p) { return kind == ComponentKind::kMultiplier ? p.first_multiplier : p.first_input_scale; };
+  bool any = false;
+  for (const artifact::PartRecord& part : parts) any = any || count_of(part) > 0;
+  const ComponentRecord* component = view.reader.find_component(view.form, kind);
+  if (any != (component != nullptr)) return fault(view, ErrorKind::kBadRecord, std::string("index and form disagree on a ") + what);
+  if (!any) return {};
+  IMP_TRY(check_component(view, {kind, Dtype::kF32, {parts.size()}}));
+  std::vector<std::byte> bytes(component->size_bytes);
+  IMP_TRY(view.reader.read_component(*component, 0, bytes));
+  for (uint64_t e = 0; e < view.operand.experts; ++e)
+    for (uint64_t p = 0; p < parts.size(); ++p) {
+      const ScalarRecord scalar = count_of(parts[p]) == 0 ? ScalarRecord{} : view.reader.scalars()[first_of(parts[p]) + e];
+      IMP_TRY(check_scalar(view, scalar, what));
+      if (load_le<uint32_t>(bytes.data() + 4 * (e * parts.size() + p)) != kernel_bits(scalar))
+        return fault(view, ErrorKind::kInverseMismatch, std::string("the vector's ") + what + " of part " + std::to_string(p) +
+                                                            ", expert " + std::to_string(e) + " is not the index's");
+    }
+  return {};
+}
+
+Status check_operand(const artifact::Reader& reader, const artifact::OperandRecord& operand) {
+  const std::string name(reader.string(operand.name));
+  if (model::role_name(static_cast<model::Role>(operand.role)) == "?")
+    return Error{ErrorKind::kUnsupportedVersion, "role " + std::to_string(operand.role) + " is not known to this version", reader.path(), name};
+  const auto scheme = static_cast<Scheme>(operand.scheme);
+  if (model::scheme_name(scheme) == "?")
+    return Error{ErrorKind::kUnsupportedVersion, "scheme " + std::to_string(operand.scheme) + " is not known to this version", reader.path(), name};
+  const uint32_t group = model::group_size_of(scheme);
+  if (operand.group_size != group || (group != 0 && operand.k % group != 0))
+    return Error{ErrorKind::kBadShape, "group size or K does not fit the scheme", reader.path(), name};
+  for (const artifact::PartRecord& part : reader.parts_of(operand)) {
+    const uint64_t multipliers = model::is_quantized(scheme) ? operand.experts : 0;
+    if (part.multiplier_count != multipliers || (part.input_scale_count != 0 && part.input_scale_count != operand.experts))
+      return Error{ErrorKind::kBadRecord, "a part has " + std::to_string(part.multiplier_count) + " multipliers, expected " +
+                       std::to_string(multipliers), reader.path(), name};
+  }
+  return {};
+}
+
+Status check_form(const FormView& view) {
+  IMP_TRY(check_layout(view));
+  if ((view.operand.flags & artifact::kOperandGemm) == 0) return {};
+  IMP_TRY(check_vector(view, ComponentKind::kMultiplier, "multiplier"));
+  return check_vector(view, ComponentKind::kInputScale, "input scale");
+}
+
+}  // namespace
+
+void check_meaning(const artifact::Reader& reader, Problems& problems) {
+  for (const artifact::OperandRecord& operand : reader.operands()) {
+    Status status = check_operand(reader, operand);
+    if (!status.ok()) {
+      problems.add(std::move(status));
+      continue;
+    }
+    for (const artifact::FormRecord& form : reader.forms_of(operand))
+      if (reader.form_is_usable(form)) problems.add(check_form({reader, operand, form}));
+  }
+}
+
+}  // namespace imp::verify
