@@ -81,8 +81,9 @@ Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& op
   artifact::ChunkDigester digester = digester_for(plan);
   ExceptionSpool exceptions(scratch_folder);
   ScaleScan scan;
+  BufferPool buffers;
   IMP_TRY(write_constants(output, plan, digester));
-  const SlabContext context{prepared.model.source, plan, output, digester, exceptions, options.path};
+  const SlabContext context{prepared.model.source, plan, output, digester, exceptions, buffers, options.path};
   IMP_ASSIGN(const StreamDigests digests, stream_source(context, prepared.threads, scan, log));
   scan.warn(log);
   exceptions.finish();

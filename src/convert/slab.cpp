@@ -39,29 +39,29 @@ Status put(const SlabContext& context, uint64_t offset_bytes, Bytes bytes) {
 Status write_mma64(const SlabContext& context, const plan::Write& write, const Slab& slab) {
   const uint64_t groups = slab.operand.k / slab.operand.group_size;
   const model::SourceTensor& scale_tensor = context.source.tensors[slab.step.scale_tensor];
-  std::vector<std::byte> scales(slab.rows * groups);
-  IMP_TRY(context.source.files[scale_tensor.file].handle.read_at(scale_tensor.offset_bytes + slab.first_row * groups, scales));
-  std::vector<std::byte> packed(repack::mma64_nvfp4_bytes(slab.rows, slab.operand.k));
+  const auto scales = context.buffers.take(slab.rows * groups);
+  IMP_TRY(context.source.files[scale_tensor.file].handle.read_at(scale_tensor.offset_bytes + slab.first_row * groups, scales->span()));
+  const auto packed = context.buffers.take(repack::mma64_nvfp4_bytes(slab.rows, slab.operand.k));
   std::vector<repack::LostGroup> lost;
   const plan::Part& part = slab.operand.parts[slab.step.part];
   const uint64_t row_of_operand = slab.step.expert * slab.operand.n + part.n0 + slab.first_row;
-  repack::mma64_nvfp4_pack({slab.data, scales, slab.rows, slab.operand.k}, row_of_operand, context.path, packed, lost);
+  repack::mma64_nvfp4_pack({slab.data, scales->span(), slab.rows, slab.operand.k}, row_of_operand, context.path, packed->span(), lost);
   IMP_TRY(context.exceptions.add(write.exceptions, lost));
-  return put(context, write.offset_bytes + repack::mma64_nvfp4_bytes(slab.first_row, slab.operand.k), packed);
+  return put(context, write.offset_bytes + repack::mma64_nvfp4_bytes(slab.first_row, slab.operand.k), packed->span());
 }
 
 Status write_native_rows(const SlabContext& context, const plan::Write& write, const Slab& slab) {
   const uint64_t pitch = layouts::native_rows::pitch_bytes(slab.operand.k);
-  std::vector<std::byte> packed(slab.rows * pitch);
-  repack::native_rows_pack(slab.data, slab.rows, slab.operand.k, context.path, packed);
-  return put(context, write.offset_bytes + slab.first_row * pitch, packed);
+  const auto packed = context.buffers.take(slab.rows * pitch);
+  repack::native_rows_pack(slab.data, slab.rows, slab.operand.k, context.path, packed->span());
+  return put(context, write.offset_bytes + slab.first_row * pitch, packed->span());
 }
 
 Status write_sf128x4(const SlabContext& context, const plan::Write& write, const Slab& slab) {
   const uint64_t groups = slab.operand.k / slab.operand.group_size;
-  std::vector<std::byte> packed(layouts::sf128x4::size_bytes(slab.rows, groups));
-  repack::sf128x4_pack(slab.data, slab.rows, groups, context.path, packed);
-  return put(context, write.offset_bytes + layouts::sf128x4::size_bytes(slab.first_row, groups), packed);
+  const auto packed = context.buffers.take(layouts::sf128x4::size_bytes(slab.rows, groups));
+  repack::sf128x4_pack(slab.data, slab.rows, groups, context.path, packed->span());
+  return put(context, write.offset_bytes + layouts::sf128x4::size_bytes(slab.first_row, groups), packed->span());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/imp/writer.h"
+#include "src/base/buffer.h"
 #include "src/base/file.h"
 #include "src/base/result.h"
 #include "src/convert/exception_spool.h"
@@ -36,6 +37,7 @@ struct SlabContext {
   OutputFile& output;
   artifact::ChunkDigester& digester;
   ExceptionSpool& exceptions;
+  BufferPool& buffers;
   repack::Path path;
 };
 

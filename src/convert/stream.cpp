@@ -8,7 +8,7 @@
 namespace imp::convert {
 namespace {
 
-using Buffer = std::shared_ptr<std::vector<std::byte>>;
+using Slab = BufferPool::Handle;
 
 class Streamer {
  public:
@@ -37,21 +37,21 @@ class Streamer {
   }
 
  private:
-  Result<Buffer> read(uint32_t file, uint64_t offset, uint64_t size, Sha256Stream& sha) {
+  Result<Slab> read(uint32_t file, uint64_t offset, uint64_t size, Sha256Stream& sha) {
     IMP_TRY(check_interrupted());
-    auto buffer = std::make_shared<std::vector<std::byte>>(size);
-    IMP_TRY(context_.source.files[file].handle.read_at(offset, *buffer));
-    sha.update(*buffer);
+    Slab slab = context_.buffers.take(size);
+    IMP_TRY(context_.source.files[file].handle.read_at(offset, slab->span()));
+    sha.update(slab->span());
     done_bytes_ += size;
     log_.progress(done_bytes_, total_bytes_);
-    return buffer;
+    return slab;
   }
 
   /// Header bytes: hashed, and needed for nothing else.
   Status hash_gap(uint32_t file, uint64_t begin, uint64_t end, Sha256Stream& sha) {
     while (begin < end) {
       const uint64_t size = std::min(budget_.slab_bytes, end - begin);
-      IMP_ASSIGN(const Buffer buffer, read(file, begin, size, sha));
+      IMP_ASSIGN(const Slab slab, read(file, begin, size, sha));
       begin += size;
     }
     return {};
@@ -73,13 +73,13 @@ class Streamer {
     Xxh3Stream plane;
     for (uint64_t row = 0; row < cut.rows; row += rows_per_slab) {
       const uint64_t rows = std::min(rows_per_slab, cut.rows - row);
-      IMP_ASSIGN(const Buffer buffer, read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
-      plane.update(*buffer);
+      IMP_ASSIGN(const Slab slab, read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
+      plane.update(slab->span());
       if (steps[0].plane == model::ComponentKind::kBlockScale)
-        IMP_TRY(scan_.scan(context_.source, tensor, row * cut.row_bytes, *buffer));
+        IMP_TRY(scan_.scan(context_.source, tensor, row * cut.row_bytes, slab->span()));
       for (const plan::Step& step : steps) {
         if (step.writes.empty()) continue;
-        IMP_TRY(queue_.push([this, &step, cut, row, buffer] { return write_slab(context_, step, cut, row, *buffer); }));
+        IMP_TRY(queue_.push([this, &step, cut, row, slab] { return write_slab(context_, step, cut, row, slab->span()); }));
       }
     }
     digests_.tensors[tensor] = plane.digest();
