@@ -1,0 +1,55 @@
+// CPU backend of the bundled GEMM: reads packed bytes in the order in which the GPU kernel's lanes
+// do, so that it finds every weight without the index map (it includes no header of
+// kernels/layouts).
+#pragma once
+
+#include <cstdint>
+
+#include "src/base/dtype.h"
+#include "src/base/file.h"
+#include "src/base/result.h"
+
+namespace imp::kernels {
+
+/// Layout and scheme numbers are those of form and operand records (formats/imp/SPEC.md
+/// registries). One expert of one form. Spans hold exactly the component's bytes of that expert.
+struct PackedWeight {
+  uint16_t layout = 0;
+  uint16_t scheme = 0;
+  Dtype dtype = Dtype::kU8;  ///< of `codes` where the scheme is an unquantised one
+  Bytes codes;               ///< component codes or blocks
+  Bytes block_scale;         ///< component block_scale, where the layout has it
+  uint64_t n = 0;
+  uint64_t k = 0;
+};
+
+/// True if this backend has a kernel for (layout, scheme).
+bool cpu_gemm_supports(uint16_t layout, uint16_t scheme);
+
+/// Rows come in tiles of this many; the last tile of a matrix may be short.
+inline constexpr uint64_t kTileRows = 64;
+
+/// What a kernel multiplies the accumulator by besides the part's multiplier: 2^14 for mma64 NVFP4
+/// (kernel-layouts 12.2), 1 elsewhere.
+float accumulator_unit(uint16_t layout, uint16_t scheme);
+
+/// Result of identity activations for rows [n0, n0 + rows): out[r * K + k] = accumulator of weight
+/// (n0 + r, k), f32, before the epilogue. One pass over the packed bytes in fragment order. Places
+/// no lane reaches keep the value they had: fill `out` with NaN before. REQUIRES: n0 a multiple of
+/// kTileRows, rows <= kTileRows, n0 + rows <= n or the tile's end; cpu_gemm_supports. Rows at or
+/// past n are what the layout's padding holds, or 0. Errors: kBadShape if a span is shorter than
+/// the shape asks for; kBadRecord if dtype is not that of an unquantised scheme.
+Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows, float* out);
+
+/// acc[i * rows + r] = sum over k of x[i * K + k] * W[n0 + r][k], one f32 rounding per product and
+/// per sum, in fragment order: k-tiles ascending, MMA steps ascending, within a step the slots of a
+/// lane, then lanes. Before the epilogue. x is [m, K] row-major, exactly the values of the
+/// activation type.
+Status cpu_gemm_accumulate(const PackedWeight& weight, uint64_t n0, uint64_t rows, const float* x,
+                           uint64_t m, float* acc);
+
+/// y = acc * (multiplier * unit), one rounding per f32 operation in this order (then + bias where
+/// given).
+float cpu_gemm_epilogue(float acc, float multiplier, float unit, const float* bias);
+
+}  // namespace imp::kernels

@@ -1,0 +1,16 @@
+# Number formats, layouts, their packers and the CPU GEMM that reads packed bytes.
+imp_library(reference
+  SOURCES reference/golden_inputs.cpp reference/layouts.cpp reference/modelopt_dequant.cpp)
+
+imp_test(quant
+  SOURCES unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
+  LIBRARIES imp::quant imp::reference nlohmann_json::nlohmann_json)
+imp_test(layouts
+  SOURCES unit/layout_golden_test.cpp unit/layout_facts_test.cpp unit/layout_paint_test.cpp
+  LIBRARIES imp::layouts imp::quant imp::repack imp::reference)
+imp_test(repack
+  SOURCES unit/repack_mma64_test.cpp unit/repack_native_test.cpp unit/repack_words_test.cpp
+  LIBRARIES imp::repack imp::reference)
+imp_test(cpu_gemm
+  SOURCES unit/cpu_gemm_test.cpp
+  LIBRARIES imp::kernels imp::quant imp::repack imp::reference)

@@ -1,0 +1,84 @@
+// Facts of the layout headers that the maps' static_asserts do not state.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <set>
+#include <string>
+
+#include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_rows.h"
+#include "kernels/layouts/registry.h"
+#include "kernels/layouts/sf128x4.h"
+#include "src/quant/e4m3.h"
+#include "src/quant/f16.h"
+
+namespace imp::layouts {
+namespace {
+
+TEST(Registry, NumbersAreFrozen) {
+  EXPECT_EQ(static_cast<uint16_t>(LayoutId::kPlain), 1);
+  EXPECT_EQ(static_cast<uint16_t>(LayoutId::kMma64), 2);
+  EXPECT_EQ(static_cast<uint16_t>(LayoutId::kNative), 3);
+  std::set<std::string> names;
+  for (const LayoutInfo& layout : kLayouts) {
+    EXPECT_EQ(find_layout(static_cast<uint16_t>(layout.id)), &layout);
+    EXPECT_TRUE(names.insert(layout.name).second) << layout.name;
+  }
+  EXPECT_EQ(find_layout(0), nullptr);
+  EXPECT_EQ(find_layout(4), nullptr);
+}
+
+TEST(Registry, DefaultGpusOfTheFourBitLayouts) {
+  for (const int sm : {80, 86, 87, 89, 90, 100, 103, 120, 121}) {
+    int defaults = 0;
+    for (const LayoutInfo& layout : kLayouts)
+      for (const uint16_t served : layout.default_sms) defaults += served == sm ? 1 : 0;
+    EXPECT_EQ(defaults, 1) << "sm_" << sm;
+  }
+}
+
+TEST(Mma64Nvfp4, StoredScaleIsTheUpperByteOfTheHalfWithoutItsSign) {
+  for (uint8_t e4m3 = 1; e4m3 < 0x7F; ++e4m3) {
+    const uint8_t stored = mma64_nvfp4::encode_scale(e4m3);
+    EXPECT_EQ(quant::f16_to_float(static_cast<uint16_t>(stored << 7)), quant::e4m3_to_float(e4m3))
+        << int{e4m3};
+  }
+  EXPECT_EQ(mma64_nvfp4::encode_scale(0x00), 0);
+  EXPECT_EQ(mma64_nvfp4::encode_scale(0x80), 0);
+}
+
+TEST(Mma64Nvfp4, ExactlyTheEncodingsDecode) {
+  std::array<bool, 256> is_encoding{};
+  for (uint8_t e4m3 = 0; e4m3 < 0x7F; ++e4m3) is_encoding[mma64_nvfp4::encode_scale(e4m3)] = true;
+  for (uint32_t stored = 0; stored < 256; ++stored)
+    EXPECT_EQ(mma64_nvfp4::decode_scale(static_cast<uint8_t>(stored)) != 0xFF, is_encoding[stored])
+        << stored;
+}
+
+TEST(Mma64Nvfp4, BlocksLieRowTileMajor) {
+  EXPECT_EQ(mma64_nvfp4::block_offset_bytes(63, 63, 5), 0u);
+  EXPECT_EQ(mma64_nvfp4::block_offset_bytes(0, 64, 5), 2304u);
+  EXPECT_EQ(mma64_nvfp4::block_offset_bytes(64, 0, 5), 5 * 2304u);
+  // Past 4 GiB: row 2^20, 4096 tiles a row of tiles.
+  EXPECT_EQ(mma64_nvfp4::block_offset_bytes(uint64_t{1} << 20, 64, 4096),
+            (uint64_t{1} << 26) * 2304 + 2304);
+}
+
+TEST(Sf128x4, OffsetsByTheFormula) {
+  EXPECT_EQ(sf128x4::dst_of_src(0, 3, 8), 3u);
+  EXPECT_EQ(sf128x4::dst_of_src(1, 0, 8), 16u);
+  EXPECT_EQ(sf128x4::dst_of_src(33, 2, 8), 16u + 4 + 2);
+  EXPECT_EQ(sf128x4::dst_of_src(127, 7, 8), 512u + 31 * 16 + 12 + 3);
+  EXPECT_EQ(sf128x4::dst_of_src(128, 0, 5), 1024u);
+  EXPECT_EQ(sf128x4::size_bytes(129, 5), 2048u);
+}
+
+TEST(NativeRows, PitchIsAMultipleOf16) {
+  EXPECT_EQ(native_rows::pitch_bytes(16), 16u);
+  EXPECT_EQ(native_rows::pitch_bytes(32), 16u);
+  EXPECT_EQ(native_rows::pitch_bytes(48), 32u);
+  EXPECT_EQ(native_rows::pitch_bytes(33), 32u);
+}
+
+}  // namespace
+}  // namespace imp::layouts
