@@ -72,7 +72,8 @@ ReadFile::~ReadFile() {
 }
 
 Result<ReadFile> ReadFile::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: opening a named pipe without a writer would wait for ever.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return io_error("cannot open", path.string());
   struct stat info{};
   if (::fstat(fd, &info) != 0) {

@@ -33,6 +33,11 @@ size_t utf8_sequence(std::string_view text, size_t at) {
   return 0;
 }
 
+/// U+0080 to U+009F, two bytes in UTF-8: U+009B starts an escape sequence like ESC [.
+bool is_c1_control(std::string_view sequence) {
+  return sequence.size() == 2 && sequence[0] == '\xC2' && static_cast<uint8_t>(sequence[1]) < 0xA0;
+}
+
 bool is_control(char c) {
   const auto byte = static_cast<uint8_t>(c);
   return byte < 0x20 || byte == 0x7F;
@@ -44,7 +49,7 @@ std::string printable(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
     const size_t run = utf8_sequence(text, i);
-    if (run == 0 || is_control(text[i])) {
+    if (run == 0 || is_control(text[i]) || is_c1_control(text.substr(i, run))) {
       const auto byte = static_cast<uint8_t>(text[i]);
       out += {'\\', 'x', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
       ++i;

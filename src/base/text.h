@@ -7,8 +7,8 @@
 
 namespace imp {
 
-/// Copy of `text` that is safe on a terminal and in a one-line message: bytes below 0x20, 0x7F and
-/// bytes that are not part of well-formed UTF-8 become \xHH.
+/// Copy of `text` that is safe on a terminal and in a one-line message: bytes below 0x20, 0x7F, the
+/// controls U+0080 to U+009F and bytes that are not part of well-formed UTF-8 become \xHH.
 std::string printable(std::string_view text);
 /// True for well-formed UTF-8 without control characters (below 0x20, 0x7F).
 bool is_clean_utf8(std::string_view text);

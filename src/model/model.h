@@ -92,7 +92,7 @@ struct Weight {
 
 /// Weights that take the same activations, in part order: one operand if layouts and schemes allow.
 struct FusionGroup {
-  std::string name;  ///< canonical name of the fused operand, e.g. "model.layers.0.self_attn.qkv_proj"
+  std::string name;  ///< canonical module name that the fused weights would have, e.g. "model.layers.0.self_attn.qkv_proj"
   Role role = Role::kAttnQkv;
   std::vector<uint32_t> weights;
 };

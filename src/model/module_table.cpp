@@ -52,6 +52,13 @@ Error unknown_suffix(const Source& source, uint32_t tensor, const std::string& s
                       "suffix '" + suffix + "' is not supported" + (what.empty() ? "" : " (" + what + ")"));
 }
 
+Error misplaced_suffix(const Source& source, uint32_t tensor, Suffix suffix, const ParsedName& name, const ModuleRole& role) {
+  const bool scale = suffix == Suffix::kWeightScale || suffix == Suffix::kWeightScale2 || suffix == Suffix::kInputScale;
+  if (scale && role.kind == ModuleKind::kEmbedding)
+    return tensor_error(source, tensor, ErrorKind::kUnsupportedScheme, "a quantized token embedding is not supported");
+  return unknown_suffix(source, tensor, name.suffix);
+}
+
 Error unknown_module(const Source& source, uint32_t tensor, const ParsedName& name) {
   const bool stacked = name.expert == kNone && name.leaf.find("experts") != std::string::npos;
   return tensor_error(source, tensor, ErrorKind::kUnknownTensor,
@@ -76,13 +83,14 @@ Result<std::map<std::string, Module>> sort_into_modules(const Source& source) {
   for (uint32_t t = 0; t < source.tensors.size(); ++t) {
     const auto name = parse_name(source.tensors[t].name);
     if (!name)
-      return tensor_error(source, t, ErrorKind::kUnknownTensor, "name is not of the form MODULE.SUFFIX");
+      return tensor_error(source, t, ErrorKind::kUnknownTensor, 
+                          "name is not of the form MODULE.SUFFIX with plain layer and expert numbers");
     const auto suffix = suffix_from(name->suffix);
     const auto role = role_of_leaf(name->leaf);
     if (!suffix && (role || !known_but_unsupported(name->suffix).empty()))
       return unknown_suffix(source, t, name->suffix);
     if (!role) return unknown_module(source, t, *name);
-    if (!suffix_fits(*suffix, *name, *role)) return unknown_suffix(source, t, name->suffix);
+    if (!suffix_fits(*suffix, *name, *role)) return misplaced_suffix(source, t, *suffix, *name, *role);
     Module& module = modules[name->module];
     module.name = name->module;
     module.leaf = name->leaf;

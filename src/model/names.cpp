@@ -61,6 +61,12 @@ bool take_number(std::string_view& text, uint32_t& number) {
   return true;
 }
 
+/// "experts.gate_up_proj" is a module; "experts.00", "experts.-1" and "experts.*" are no experts.
+bool starts_like_module(std::string_view text) {
+  const char c = text.empty() ? '\0' : text.front();
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
 }  // namespace
 
 std::string normalise_prefix(std::string_view name) {
@@ -91,6 +97,8 @@ std::optional<ParsedName> parse_name(std::string_view tensor_name) {
     std::string_view tail = rest.substr(experts + kExperts.size());
     if (take_number(tail, parsed.expert))
       parsed.leaf = std::string(rest.substr(0, experts + kExperts.size())) + "*" + std::string(tail);
+    else if (!starts_like_module(tail))
+      return std::nullopt;
   }
   parsed.module = head + parsed.leaf;
   return parsed;

@@ -23,7 +23,7 @@ struct ParsedName {
   uint32_t expert = 0xFFFFFFFFu;  ///< kNone where the module is no expert
   std::string leaf;  ///< module without "model.layers.N."
 };
-/// nullopt for a name without a dot or with a layer or expert number that does not fit 32 bits.
+/// nullopt for a name without a dot, or where a layer or expert number should be and is not: "00", "-1", "*", 2^32 - 1 and above.
 std::optional<ParsedName> parse_name(std::string_view tensor_name);
 
 enum class ModuleKind : uint8_t { kLinear, kNorm, kEmbedding };

@@ -82,8 +82,6 @@ Status add_expert(const Source& source, const Module& module, uint32_t expert, c
   const uint32_t w = m[Suffix::kWeight];
   IMP_TRY(check_plain_shape(source, module, w));
   IMP_ASSIGN(const bool quantized, is_nvfp4(source, m));
-  if (quantized && module.role.kind != ModuleKind::kLinear)
-    return tensor_error(source, w, ErrorKind::kUnsupportedScheme, "a quantized token embedding is not supported");
   if (quantized) IMP_TRY(check_nvfp4_shapes(source, m));
   const SourceTensor& t = source.tensors[w];
   if (expert == 0) {
@@ -121,12 +119,18 @@ void add_plane(Weight& weight, const Module& module, ComponentKind kind, Suffix 
   if (any) weight.planes.push_back(std::move(set));
 }
 
-Status check_bias_everywhere(const Source& source, const Weight& weight) {
+Status check_biases_alike(const Source& source, const Weight& weight) {
   const PlaneSet* bias = weight.find(ComponentKind::kBias);
   if (bias == nullptr) return {};
+  const PlaneSet& codes = *weight.find(ComponentKind::kCodes);
   for (size_t e = 0; e < bias->tensors.size(); ++e)
-    if (bias->tensors[e] == kNone)
-      return missing(source, weight.find(ComponentKind::kCodes)->tensors[e], "bias", "other experts of the layer have one");
+    if (bias->tensors[e] == kNone) return missing(source, codes.tensors[e], "bias", "other experts of the layer have one");
+  const SourceTensor& first = source.tensors[bias->tensors[0]];
+  for (const uint32_t t : bias->tensors)
+    if (source.tensors[t].dtype != first.dtype)
+      return tensor_error(source, t, ErrorKind::kShapeMismatch,
+                          shape_text(source.tensors[t]) + ", but expert 0 has " + shape_text(first) +
+                              "; experts of one layer must be alike");
   return {};
 }
 
@@ -162,7 +166,7 @@ Result<Weight> weight_of_module(const Source& source, const Module& module, uint
   add_plane(weight, module, ComponentKind::kInputScale, Suffix::kInputScale);
   add_plane(weight, module, ComponentKind::kBias, Suffix::kBias);
   if (weight.find(ComponentKind::kInputScale) == nullptr) weight.input_scales.clear();
-  IMP_TRY(check_bias_everywhere(source, weight));
+  IMP_TRY(check_biases_alike(source, weight));
   return weight;
 }
 

@@ -31,7 +31,9 @@ std::string kv_algo_of(const json& section) {
   const auto it = section.find("kv_cache_scheme");
   if (it == section.end() || it->is_null()) return "";
   if (it->is_string()) return it->get<std::string>();
-  return it->is_object() && it->value("num_bits", 0) == 8 && string_at(*it, "type") == "float" ? "FP8" : "unknown";
+  if (!it->is_object()) return "unknown";
+  const auto bits = it->find("num_bits");
+  return bits != it->end() && *bits == 8 && string_at(*it, "type") == "float" ? "FP8" : "unknown";
 }
 
 std::optional<uint64_t> group_size_of(const json& section) {

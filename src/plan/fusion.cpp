@@ -40,10 +40,16 @@ std::string reason_not_to_fuse(const Model& model, const FusionGroup& group, con
   return "";
 }
 
+/// Experts are inside an operand: "mlp.experts.*.down_proj" is the operand "mlp.experts.down_proj", as stacked checkpoints name it.
+std::string operand_name(std::string name) {
+  const size_t star = name.find(".*.");
+  return star == std::string::npos ? name : name.erase(star, 2);
+}
+
 Operand operand_of(const Model& model, const std::vector<uint32_t>& weights, const std::vector<FormChoice>& forms) {
   const Weight& first = model.weights[weights[0]];
   Operand operand;
-  operand.name = first.name;
+  operand.name = operand_name(first.name);
   operand.role = first.role;
   operand.scheme = first.scheme;
   operand.layer = first.layer;
@@ -97,7 +103,7 @@ Result<std::vector<Operand>> make_operands(const Model& model, const Options& op
     if (group != nullptr && reason.empty()) {
       if (group->weights[0] != w) continue;
       Operand operand = operand_of(model, group->weights, forms[w]);
-      operand.name = group->name;
+      operand.name = operand_name(group->name);
       operand.role = group->role;
       operand.fusion = "fused: " + list_of_parts(model, *group);
       operands.push_back(std::move(operand));

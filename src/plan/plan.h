@@ -116,7 +116,7 @@ struct Plan {
   uint64_t tail_bound_bytes = 0;        ///< digests, manifest, companions
 };
 
-/// Errors: kUsage (neither target nor layout), kUnsupportedLayout, kNoFormForTarget (the layout does not serve a target), kDuplicateName.
+/// Errors: kUsage (neither target nor layout, a target that is none), kNoFormForTarget (the layout does not serve a target), kDuplicateName.
 Result<Plan> make_plan(const model::Model& model, const Options& options);
 
 /// Source bytes per slab and jobs in flight of a run with `threads` workers: what bounds memory.

@@ -28,7 +28,7 @@ class Problems {
   /// Verdict and problems of a level. REQUIRES: no other thread adds.
   void move_to(LevelReport& level, std::string summary) {
     std::sort(errors_.begin(), errors_.end(), [](const Error& a, const Error& b) {
-      return std::tie(a.tensor, a.message) < std::tie(b.tensor, b.message);
+      return std::tie(a.kind, a.tensor, a.message) < std::tie(b.kind, b.tensor, b.message);
     });
     level.summary = std::move(summary);
     level.problem_count += errors_.size();

@@ -1,0 +1,16 @@
+# Tests of src/model and src/plan, and the editor of checkpoints that later tests use too.
+add_library(imp_checkpoint_editor STATIC unit/checkpoint_editor.cpp)
+imp_configure_target(imp_checkpoint_editor)
+target_include_directories(imp_checkpoint_editor PUBLIC ${PROJECT_SOURCE_DIR})
+target_compile_definitions(imp_checkpoint_editor PRIVATE IMP_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+target_link_libraries(imp_checkpoint_editor PUBLIC imp::base nlohmann_json::nlohmann_json)
+
+imp_test(model
+  SOURCES unit/model_architecture_test.cpp unit/model_config_test.cpp unit/model_editor_test.cpp unit/model_fixtures_test.cpp
+          unit/model_names_test.cpp unit/model_patterns_test.cpp unit/model_refusals_test.cpp unit/model_select_test.cpp
+          unit/model_values_test.cpp
+  LIBRARIES imp::model imp_checkpoint_editor)
+imp_test(plan
+  SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_placement_test.cpp unit/plan_print_test.cpp
+          unit/plan_steps_test.cpp
+  LIBRARIES imp::plan imp_checkpoint_editor)

@@ -1,0 +1,67 @@
+// The registries that SPEC.md prints are those of the code.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "kernels/cpu/gemm.h"
+#include "kernels/layouts/registry.h"
+#include "src/model/roles.h"
+#include "src/model/schemes.h"
+
+namespace imp {
+namespace {
+
+/// number -> name of the table under "### heading".
+std::map<unsigned, std::string> table(const std::string& heading) {
+  std::ifstream spec(std::string(IMP_FORMATS) + "/imp/SPEC.md");
+  std::map<unsigned, std::string> rows;
+  bool inside = false;
+  for (std::string line; std::getline(spec, line);) {
+    if (line.starts_with("#")) inside = line == "### " + heading;
+    unsigned number = 0;
+    char name[64] = {};
+    if (inside && std::sscanf(line.c_str(), "| %u | %63[a-z0-9_] |", &number, name) == 2) rows[number] = name;
+  }
+  return rows;
+}
+
+template <class NameOf>
+void expect_same(const std::string& heading, NameOf name_of) {
+  const auto rows = table(heading);
+  EXPECT_FALSE(rows.empty());
+  for (unsigned number = 0; number < 1000; ++number) {
+    const std::string name(name_of(static_cast<uint16_t>(number)));
+    const auto it = rows.find(number);
+    EXPECT_EQ(it == rows.end() ? "?" : it->second, name) << heading << " " << number;
+  }
+}
+
+TEST(Registry, SpecTablesAreTheCodes) {
+  expect_same("roles", [](uint16_t n) { return model::role_name(static_cast<model::Role>(n)); });
+  expect_same("schemes", [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
+  expect_same("layouts", [](uint16_t n) {
+    const layouts::LayoutInfo* layout = layouts::find_layout(n);
+    return std::string(layout == nullptr ? "?" : layout->name);
+  });
+}
+
+/// The kernels may not include the model's header, so their numbers are their own.
+TEST(Registry, KernelsKnowTheNumbersOfTheModel) {
+  const auto supports = [](layouts::LayoutId layout, model::Scheme scheme) {
+    return kernels::cpu_gemm_supports(static_cast<uint16_t>(layout), static_cast<uint16_t>(scheme));
+  };
+  for (const auto layout : {layouts::LayoutId::kPlain, layouts::LayoutId::kMma64, layouts::LayoutId::kNative})
+    EXPECT_TRUE(supports(layout, model::Scheme::kNvfp4));
+  for (const auto scheme : {model::Scheme::kF32, model::Scheme::kF16, model::Scheme::kBf16}) {
+    EXPECT_TRUE(supports(layouts::LayoutId::kPlain, scheme));
+    EXPECT_FALSE(supports(layouts::LayoutId::kMma64, scheme));
+  }
+  EXPECT_FALSE(supports(layouts::LayoutId::kPlain, model::Scheme::kRaw));
+  EXPECT_EQ(kernels::accumulator_unit(static_cast<uint16_t>(layouts::LayoutId::kMma64), static_cast<uint16_t>(model::Scheme::kNvfp4)), 16384.0f);
+}
+
+}  // namespace
+}  // namespace imp

@@ -1,0 +1,5 @@
+# Tests of src/verify; artifacts come from the converter.
+imp_test(verify
+  SOURCES unit/registry_test.cpp unit/verify_test.cpp
+  LIBRARIES imp::verify imp::convert imp_artifact_sample)
+target_compile_definitions(verify_test PRIVATE IMP_FORMATS="${PROJECT_SOURCE_DIR}/formats")
