@@ -6,11 +6,11 @@ target_compile_definitions(imp_checkpoint_editor PRIVATE IMP_TEST_DATA="${PROJEC
 target_link_libraries(imp_checkpoint_editor PUBLIC imp::base nlohmann_json::nlohmann_json)
 
 imp_test(model
-  SOURCES unit/model_architecture_test.cpp unit/model_config_test.cpp unit/model_editor_test.cpp unit/model_fixtures_test.cpp
-          unit/model_names_test.cpp unit/model_patterns_test.cpp unit/model_refusals_test.cpp unit/model_select_test.cpp
-          unit/model_values_test.cpp
+  SOURCES unit/model_architecture_test.cpp unit/model_config_test.cpp unit/model_editor_test.cpp unit/model_exclude_test.cpp
+          unit/model_fixtures_test.cpp unit/model_names_test.cpp unit/model_patterns_test.cpp unit/model_refusals_test.cpp
+          unit/model_scales_test.cpp unit/model_select_test.cpp unit/model_values_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
 imp_test(plan
-  SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_placement_test.cpp unit/plan_print_test.cpp
-          unit/plan_steps_test.cpp
+  SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_index_test.cpp unit/plan_placement_test.cpp
+          unit/plan_print_test.cpp unit/plan_steps_test.cpp
   LIBRARIES imp::plan imp_checkpoint_editor)

@@ -1,0 +1,102 @@
+#include "src/inspect/artifact_scales.h"
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/base/checked.h"
+#include "src/base/dtype.h"
+#include "src/base/interrupt.h"
+#include "src/model/schemes.h"
+
+namespace imp::inspect {
+namespace {
+
+using artifact::ComponentKind;
+using artifact::ComponentRecord;
+using artifact::OperandRecord;
+using artifact::PartRecord;
+using artifact::Reader;
+
+constexpr uint64_t kReadBytes = 4u << 20;
+
+const ComponentRecord* find_block_scales(const Reader& reader, const OperandRecord& operand) {
+  for (const artifact::FormRecord& form : reader.forms_of(operand)) {
+    const ComponentRecord* c = reader.find_component(form, ComponentKind::kBlockScale);
+    if (c != nullptr && c->dtype == static_cast<uint16_t>(Dtype::kF8E4M3)) return c;
+  }
+  return nullptr;
+}
+
+std::optional<uint64_t> scales_of(const OperandRecord& operand) {
+  if (operand.group_size == 0) return std::nullopt;
+  const auto rows = checked_mul(operand.experts, operand.n);
+  return rows ? checked_mul(*rows, operand.k / operand.group_size) : std::nullopt;
+}
+
+Result<BlockScaleHistogram> read_histogram(const Reader& reader, const ComponentRecord& component) {
+  BlockScaleHistogram histogram;
+  std::vector<std::byte> buffer(std::min(component.size_bytes, kReadBytes));
+  for (uint64_t done = 0; done < component.size_bytes; done += buffer.size()) {
+    IMP_TRY(check_interrupted());
+    const auto piece =
+        MutableBytes(buffer).first(std::min<uint64_t>(buffer.size(), component.size_bytes - done));
+    IMP_TRY(reader.read_component(component, done, piece));
+    histogram.add(piece);
+  }
+  return histogram;
+}
+
+void add_scalars(const Reader& reader, uint32_t first, uint32_t count, uint64_t experts,
+                 ScalarStats& stats) {
+  if (count == 0) stats.absent += experts;
+  for (const artifact::ScalarRecord& s : reader.scalars().subspan(first, count)) {
+    if (s.state == static_cast<uint8_t>(artifact::ScalarState::kAbsent))
+      ++stats.absent;
+    else
+      stats.add(std::bit_cast<float>(s.bits));
+  }
+}
+
+Status audit_operand(const Reader& reader, const OperandRecord& operand, ScaleReport& report) {
+  ScaleRow row;
+  row.name = std::string(reader.string(operand.name));
+  for (const PartRecord& part : reader.parts_of(operand)) {
+    add_scalars(reader, part.first_multiplier, part.multiplier_count, operand.experts, row.globals);
+    add_scalars(reader, part.first_input_scale, part.input_scale_count, operand.experts,
+                row.inputs);
+  }
+  const ComponentRecord* component = find_block_scales(reader, operand);
+  const auto expected = scales_of(operand);
+  if (component == nullptr) {
+    row.why_no_blocks = "its layout keeps block scales inside blocks of codes";
+    report.add(std::move(row));
+    return {};
+  }
+  IMP_ASSIGN(BlockScaleHistogram histogram, read_histogram(reader, *component));
+  if (!expected || component->size_bytes < *expected ||
+      !histogram.remove_zeros(component->size_bytes - *expected)) {
+    row.why_no_blocks =
+        "the block scale component is not n x k / group_size scales and zero padding";
+    report.add(std::move(row));
+    return {};
+  }
+  report.add(std::move(row), histogram);
+  return {};
+}
+
+}  // namespace
+
+Result<ScaleReport> audit_artifact(const Reader& reader) {
+  std::vector<const OperandRecord*> order(reader.operands().size());
+  for (const OperandRecord& operand : reader.operands()) order[operand.execution_index] = &operand;
+  ScaleReport report;
+  for (const OperandRecord* operand : order)
+    if (model::is_quantized(static_cast<model::Scheme>(operand->scheme)))
+      IMP_TRY(audit_operand(reader, *operand, report));
+  return report;
+}
+
+}  // namespace imp::inspect

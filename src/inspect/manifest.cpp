@@ -1,0 +1,78 @@
+#include "src/inspect/manifest.h"
+
+#include <utility>
+
+namespace imp::inspect {
+namespace {
+
+using artifact::Reader;
+using nlohmann::ordered_json;
+
+constexpr int kMaxDepth = 32;
+
+std::string string_at(const ordered_json& object, const char* key) {
+  const auto it = object.is_object() ? object.find(key) : object.end();
+  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+/// One entry of "operands": layout names, which the index has as numbers, and the remark on fusion.
+void take_operand(const Reader& reader, const ordered_json& json, Manifest& manifest) {
+  const auto operand = reader.find_operand(string_at(json, "name"));
+  if (!operand) return;
+  if (std::string fusion = string_at(json, "fusion"); !fusion.empty())
+    manifest.fusion[*operand] = std::move(fusion);
+  const auto forms = reader.forms_of(reader.operands()[*operand]);
+  const auto names = json.find("forms");
+  if (names == json.end() || !names->is_array() || names->size() != forms.size()) return;
+  for (size_t i = 0; i < forms.size(); ++i)
+    if (std::string name = string_at((*names)[i], "layout"); !name.empty())
+      manifest.layout_names.emplace(forms[i].layout, std::move(name));
+}
+
+}  // namespace
+
+Result<Manifest> read_manifest(const Reader& reader) {
+  IMP_ASSIGN(const std::string text, reader.read_manifest());
+  Manifest manifest;
+  std::string top_key;
+  bool shallow = true;
+  // Operands, the long list, are looked at and dropped one by one.
+  const auto on_event = [&](int depth, ordered_json::parse_event_t event, ordered_json& value) {
+    if (depth > kMaxDepth) shallow = false;
+    if (event == ordered_json::parse_event_t::key && depth == 1) top_key = value.get<std::string>();
+    if (depth == 2 && event == ordered_json::parse_event_t::object_end && top_key == "operands") {
+      take_operand(reader, value, manifest);
+      return false;
+    }
+    return depth <= kMaxDepth;
+  };
+  manifest.head = ordered_json::parse(text, on_event, false);
+  if (!shallow || !manifest.head.is_object())
+    return Error{ErrorKind::kBadSection,
+                 "section manifest: is not a JSON object of at most 32 levels", reader.path(), ""};
+  manifest.head.erase("operands");
+  return manifest;
+}
+
+std::string Manifest::layout_name(uint16_t layout) const {
+  const auto it = layout_names.find(layout);
+  return it != layout_names.end() ? it->second : "layout " + std::to_string(layout);
+}
+
+std::string Manifest::text(std::initializer_list<const char*> keys) const {
+  const ordered_json* at = &head;
+  for (const char* key : keys) {
+    const auto it = at->is_object() ? at->find(key) : at->end();
+    if (it == at->end()) return "?";
+    at = &*it;
+  }
+  if (at->is_string()) return at->get<std::string>();
+  if (!at->is_array()) return at->dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  std::string list;
+  for (const ordered_json& item : *at)
+    list +=
+        (list.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : std::string("?"));
+  return list.empty() ? "none" : list;
+}
+
+}  // namespace imp::inspect

@@ -1,0 +1,206 @@
+#include "src/unpack/outputs.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "src/base/checked.h"
+#include "src/model/schemes.h"
+
+namespace imp::unpack {
+namespace {
+
+using artifact::ComponentKind;
+using artifact::OperandRecord;
+using artifact::Reader;
+using artifact::SourceFileRecord;
+using artifact::SourceTensorRecord;
+using nlohmann::ordered_json;
+using safetensors::TensorInfo;
+
+struct Entry {
+  TensorInfo info;
+  Output output;
+};
+
+/// nullopt for a tensor that this kind of output leaves out.
+using Describe = Result<std::optional<Entry>> (*)(const Reader&, uint32_t source, Dtype to);
+
+Error tensor_error(const Reader& reader, uint32_t source, ErrorKind kind, std::string message) {
+  return Error{kind, std::move(message), reader.path(),
+               std::string(reader.string(reader.source_tensors()[source].name))};
+}
+
+Entry copy_of(const Reader& reader, uint32_t source) {
+  const SourceTensorRecord& tensor = reader.source_tensors()[source];
+  Entry entry;
+  entry.output.source = source;
+  entry.info.name = std::string(reader.string(tensor.name));
+  entry.info.dtype = static_cast<Dtype>(tensor.dtype);
+  entry.info.shape.rank = tensor.rank;
+  std::copy(tensor.dims, tensor.dims + tensor.rank, entry.info.shape.dims.begin());
+  entry.info.size_bytes = tensor.size_bytes;
+  return entry;
+}
+
+Result<std::optional<Entry>> describe_source(const Reader& reader, uint32_t source, Dtype) {
+  return std::optional<Entry>(copy_of(reader, source));
+}
+
+/// "a.b.weight_packed" is the weight of module "a.b".
+std::string weight_name(std::string_view codes_name) {
+  const size_t dot = codes_name.rfind('.');
+  return (dot == std::string_view::npos ? std::string()
+                                        : std::string(codes_name.substr(0, dot + 1))) +
+         "weight";
+}
+
+Status set_size(const Reader& reader, Entry& entry) {
+  const auto elems = entry.info.shape.num_elems();
+  const auto bytes = elems ? checked_mul(*elems, dtype_bits(entry.info.dtype) / 8) : std::nullopt;
+  if (!bytes)
+    return tensor_error(reader, entry.output.source, ErrorKind::kBadShape,
+                        "has values of " + entry.info.shape.to_string() + ", more than 2^64 bytes");
+  entry.info.size_bytes = *bytes;
+  return {};
+}
+
+Result<std::optional<Entry>> describe_values(const Reader& reader, uint32_t source, Dtype to) {
+  const SourceTensorRecord& tensor = reader.source_tensors()[source];
+  const OperandRecord& operand = reader.operands()[tensor.operand];
+  const auto kind = static_cast<ComponentKind>(tensor.plane);
+  Entry entry = copy_of(reader, source);
+  const bool quantized = model::is_quantized(static_cast<model::Scheme>(operand.scheme));
+  if (quantized && kind == ComponentKind::kCodes) {
+    entry.output.transform = Transform::kNvfp4Values;
+    entry.info.name = weight_name(entry.info.name);
+    entry.info.shape = {reader.parts_of(operand)[tensor.part].n_count, operand.k};
+    if (tensor.expert == artifact::kNone && operand.experts != 1)
+      entry.info.shape = {operand.experts, entry.info.shape[0], operand.k};
+  } else if (quantized && kind != ComponentKind::kBias) {
+    return std::optional<Entry>();
+  } else if (is_plain_float(entry.info.dtype)) {
+    entry.output.transform = Transform::kConvert;
+  } else {
+    return std::optional<Entry>(std::move(entry));
+  }
+  entry.info.dtype = to;
+  IMP_TRY(set_size(reader, entry));
+  return std::optional<Entry>(std::move(entry));
+}
+
+/// The metadata of a source file, in its order.
+Status read_metadata(const Reader& reader, const SourceFileRecord& file,
+                     safetensors::Header& header) {
+  const std::string_view text = reader.string(file.metadata);
+  if (text.empty()) return {};
+  header.has_metadata = true;
+  const auto refuse = [&] {
+    return Error{ErrorKind::kBadRecord,
+                 "metadata of source file '" + std::string(reader.string(file.name)) +
+                     "' is not a JSON object of strings",
+                 reader.path(), ""};
+  };
+  // Depth 1 is the object itself: what is deeper is dropped while it is parsed, and refused.
+  bool flat = true;
+  const auto object = ordered_json::parse(
+      text,
+      [&](int depth, ordered_json::parse_event_t, ordered_json&) {
+        flat = flat && depth <= 1;
+        return depth <= 1;
+      },
+      false);
+  if (!flat || !object.is_object()) return refuse();
+  for (const auto& [key, value] : object.items()) {
+    if (!value.is_string()) return refuse();
+    header.metadata.emplace_back(key, value.get<std::string>());
+  }
+  return {};
+}
+
+/// Lay the tensors out back to back.
+Status place(const Reader& reader, Shard& shard) {
+  shard.header_bytes = safetensors::write_header(shard.header);
+  uint64_t at = shard.header_bytes.size();
+  for (size_t i = 0; i < shard.header.tensors.size(); ++i) {
+    shard.header.tensors[i].offset_bytes = at;
+    const auto end = checked_add(at, shard.header.tensors[i].size_bytes);
+    if (!end)
+      return tensor_error(reader, shard.outputs[i].source, ErrorKind::kBadShape,
+                          "ends behind byte 2^64 of its file");
+    at = *end;
+  }
+  shard.size_bytes = at;
+  return {};
+}
+
+Status check_names(const Reader& reader, const std::vector<Shard>& shards) {
+  std::vector<std::pair<std::string_view, uint32_t>> names;
+  for (const Shard& shard : shards)
+    for (size_t i = 0; i < shard.outputs.size(); ++i)
+      names.emplace_back(shard.header.tensors[i].name, shard.outputs[i].source);
+  std::ranges::sort(names);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i].first == "__metadata__")
+      return tensor_error(reader, names[i].second, ErrorKind::kBadRecord,
+                          "is a name that no tensor of a safetensors file can have");
+    if (i > 0 && names[i].first == names[i - 1].first)
+      return tensor_error(reader, names[i].second, ErrorKind::kDuplicateName,
+                          "two tensors to write have this name");
+  }
+  return {};
+}
+
+Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype to) {
+  std::vector<Shard> shards;
+  for (const SourceFileRecord& file : reader.source_files()) {
+    Shard& shard = shards.emplace_back();
+    shard.name = std::string(reader.string(file.name));
+    IMP_TRY(read_metadata(reader, file, shard.header));
+    for (uint32_t t = file.first_tensor; t < file.first_tensor + file.tensor_count; ++t) {
+      const auto disposition = reader.source_tensors()[t].disposition;
+      if (disposition == static_cast<uint16_t>(artifact::Disposition::kIgnored)) continue;
+      IMP_ASSIGN(std::optional<Entry> entry, describe(reader, t, to));
+      if (!entry) continue;
+      shard.header.tensors.push_back(std::move(entry->info));
+      shard.outputs.push_back(entry->output);
+    }
+  }
+  IMP_TRY(check_names(reader, shards));
+  for (Shard& shard : shards) IMP_TRY(place(reader, shard));
+  return shards;
+}
+
+}  // namespace
+
+Result<std::vector<Shard>> list_source(const Reader& reader) {
+  return list(reader, describe_source, Dtype::kU8);
+}
+
+Result<std::vector<Shard>> list_values(const Reader& reader, Dtype to) {
+  return list(reader, describe_values, to);
+}
+
+std::string shard_index_json(const std::vector<Shard>& shards) {
+  std::map<std::string_view, std::string_view> weight_map;
+  uint64_t total = 0;
+  for (const Shard& shard : shards)
+    for (const TensorInfo& tensor : shard.header.tensors) {
+      weight_map[tensor.name] = shard.name;
+      total += tensor.size_bytes;
+    }
+  const auto quoted = [](std::string_view text) { return ordered_json(text).dump(); };
+  std::string json = "{\n  \"metadata\": {\n    \"total_size\": " + std::to_string(total) +
+                     "\n  },\n  \"weight_map\": {";
+  std::string_view comma = "\n";
+  for (const auto& [tensor, shard] : weight_map) {
+    json.append(comma).append("    ").append(quoted(tensor)).append(": ").append(quoted(shard));
+    comma = ",\n";
+  }
+  return json + "\n  }\n}\n";
+}
+
+}  // namespace imp::unpack

@@ -1,0 +1,44 @@
+// What an unpacked checkpoint will hold: shards, and in each the tensors with where they come from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "formats/imp/reader.h"
+#include "formats/safetensors/header.h"
+#include "src/base/log.h"
+#include "src/base/result.h"
+
+namespace imp::unpack {
+
+enum class Transform : uint8_t {
+  kCopy,         ///< the source's bytes
+  kConvert,      ///< plain floats to the wanted dtype
+  kNvfp4Values,  ///< codes and scales to values of the wanted dtype
+};
+
+struct Output {
+  uint32_t source = 0;  ///< index of the source tensor
+  Transform transform = Transform::kCopy;
+};
+
+struct Shard {
+  std::string name;
+  safetensors::Header header;  ///< offsets of the tensors are final, from the start of the file
+  std::string header_bytes;
+  std::vector<Output> outputs;  ///< one a tensor of the header
+  uint64_t size_bytes = 0;
+};
+
+/// The source's shards with the source's tensors. Errors: kBadRecord (metadata that is no object of
+/// strings, a name that no safetensors file can hold), kDuplicateName, kBadShape.
+Result<std::vector<Shard>> list_source(const artifact::Reader& reader);
+/// The same shards with plain weights of dtype `to` (F32 or BF16): scales and input scales of
+/// quantized weights are left out, floats converted, integers copied.
+Result<std::vector<Shard>> list_values(const artifact::Reader& reader, Dtype to);
+
+/// model.safetensors.index.json for these shards.
+std::string shard_index_json(const std::vector<Shard>& shards);
+
+}  // namespace imp::unpack

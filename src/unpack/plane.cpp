@@ -1,0 +1,109 @@
+#include "src/unpack/plane.h"
+
+#include <utility>
+
+#include "formats/imp/targets.h"
+#include "src/model/schemes.h"
+
+namespace imp::unpack {
+namespace {
+
+using artifact::ComponentKind;
+using artifact::FormRecord;
+using artifact::OperandRecord;
+using artifact::Reader;
+using layouts::LayoutId;
+using model::Scheme;
+
+/// Lower goes first: the less there is to undo, the less can be wrong.
+int rank_of(LayoutId layout) {
+  switch (layout) {
+    case LayoutId::kPlain:
+      return 0;
+    case LayoutId::kNative:
+      return 1;
+    case LayoutId::kMma64:
+      return 2;
+  }
+  return 3;
+}
+
+/// True if this version can undo the form.
+bool is_known(const Reader& reader, const OperandRecord& operand, const FormRecord& form) {
+  const layouts::LayoutInfo* layout = layouts::find_layout(form.layout);
+  if (layout == nullptr || layout->major != form.major || form.dialect != 0) return false;
+  const bool nvfp4 = operand.scheme == static_cast<uint16_t>(Scheme::kNvfp4);
+  return (layout->id == LayoutId::kPlain || nvfp4) && reader.form_is_usable(form);
+}
+
+std::string describe_forms(const Reader& reader, const OperandRecord& operand) {
+  std::string text;
+  for (const FormRecord& form : reader.forms_of(operand)) {
+    const layouts::LayoutInfo* layout = layouts::find_layout(form.layout);
+    text += (text.empty() ? "" : ", ") +
+            (layout ? std::string(layout->name) : "layout " + std::to_string(form.layout)) +
+            " version " + std::to_string(form.major);
+    if (form.dialect != 0) text += " dialect " + std::to_string(form.dialect);
+  }
+  return text;
+}
+
+const FormRecord* choose_form(const Reader& reader, const OperandRecord& operand,
+                              uint64_t wanted_targets) {
+  const FormRecord* best = nullptr;
+  for (const FormRecord& form : reader.forms_of(operand)) {
+    if (!(form.targets & wanted_targets) || !is_known(reader, operand, form)) continue;
+    if (best == nullptr ||
+        rank_of(static_cast<LayoutId>(form.layout)) < rank_of(static_cast<LayoutId>(best->layout)))
+      best = &form;
+  }
+  return best;
+}
+
+}  // namespace
+
+bool Plane::is_nvfp4() const { return operand->scheme == static_cast<uint16_t>(Scheme::kNvfp4); }
+
+bool Plane::is_packed() const {
+  return is_nvfp4() && (kind() == ComponentKind::kCodes || kind() == ComponentKind::kBlockScale);
+}
+
+Result<Plane> find_plane(const Reader& reader, uint32_t tensor, std::optional<uint32_t> form_sm) {
+  Plane plane;
+  plane.tensor = &reader.source_tensors()[tensor];
+  plane.operand = &reader.operands()[plane.tensor->operand];
+  plane.part = &reader.parts_of(*plane.operand)[plane.tensor->part];
+  if (plane.tensor->expert == artifact::kNone)
+    plane.expert_count = plane.operand->experts;
+  else
+    plane.first_expert = plane.tensor->expert;
+
+  const auto scheme = static_cast<Scheme>(plane.operand->scheme);
+  if (model::scheme_name(scheme) == "?")
+    return plane_error(reader, plane, ErrorKind::kUnsupportedScheme,
+                       "its operand has scheme " + std::to_string(plane.operand->scheme) +
+                           ", which this version does not know");
+  if (form_sm)
+    plane.form = choose_form(reader, *plane.operand,
+                             artifact::target_mask(*form_sm).value_or(0) | artifact::kTargetAny);
+  if (plane.form == nullptr) plane.form = choose_form(reader, *plane.operand, ~uint64_t{0});
+  if (plane.form == nullptr)
+    return plane_error(reader, plane, ErrorKind::kUnsupportedLayout,
+                       "its operand is stored as " + describe_forms(reader, *plane.operand) +
+                           "; no layout that this version can undo holds scheme " +
+                           std::string(model::scheme_name(scheme)));
+  return plane;
+}
+
+Error plane_error(const Reader& reader, const Plane& plane, ErrorKind kind, std::string message) {
+  return Error{kind, std::move(message), reader.path(),
+               std::string(reader.string(plane.tensor->name))};
+}
+
+Error with_place(const Reader& reader, const Plane& plane, Error error) {
+  if (error.file.empty()) error.file = reader.path();
+  if (error.tensor.empty()) error.tensor = std::string(reader.string(plane.tensor->name));
+  return error;
+}
+
+}  // namespace imp::unpack
