@@ -60,7 +60,7 @@ Error misplaced_suffix(const Source& source, uint32_t tensor, Suffix suffix, con
 }
 
 Error unknown_module(const Source& source, uint32_t tensor, const ParsedName& name) {
-  const bool stacked = name.expert == kNone && name.leaf.find("experts") != std::string::npos;
+  const bool stacked = name.expert == kNone && name.leaf.find(".experts") != std::string::npos;
   return tensor_error(source, tensor, ErrorKind::kUnknownTensor,
                       stacked ? "stacked experts are not supported, expected one module an expert"
                               : "module '" + name.leaf + "' has no known role in this architecture");

@@ -140,13 +140,15 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
   out << fmt::format("targets  {}   layout {}\n\n", targets_text(plan), layout_option(plan));
   size_t width = 8;
   for (const Operand& operand : plan.operands) width = std::max(width, operand.name.size());
-  out << fmt::format("{:<{}}  {:<18} {:<6} {:<13} {:<18} {:<21} {:>15}  {}\n", "operand", width, "role", "scheme",
-                     "layout", "shape", "padded", "bytes", "fusion");
+  const auto print_row = [&](const auto& name, const auto& role, const auto& scheme, const auto& layout, const auto& shape,
+                             const auto& padded, const auto& bytes, const std::string& remark) {
+    out << fmt::format("{:<{}}  {:<18} {:<6} {:<13} {:<18} {:<21} {:>15}", name, width, role, scheme, layout, shape, padded, bytes)
+        << (remark.empty() ? "" : "  ") << remark << "\n";
+  };
+  print_row("operand", "role", "scheme", "layout", "shape", "padded", "bytes", "fusion");
   for (const Operand& o : plan.operands)
-    out << fmt::format("{:<{}}  {:<18} {:<6} {:<13} {:<18} {:<21} {:>15}  {}\n", printable(o.name), width,
-                       role_name(o.role), scheme_name(o.scheme), layout_names(o), shape_text(o, model),
-                       padding_text(o), with_thousands(bytes_of(o, plan)),
-                       o.tied_head ? "also the output head (tied)" : o.fusion);
+    print_row(printable(o.name), role_name(o.role), scheme_name(o.scheme), layout_names(o), shape_text(o, model), padding_text(o),
+              with_thousands(bytes_of(o, plan)), o.tied_head ? "also the output head (tied)" : o.fusion);
   out << "\nscheme    modules     source bytes\n";
   for (const auto& [scheme, row] : histogram(model))
     out << fmt::format("{:<8} {:>8} {:>16}\n", scheme, with_thousands(row.first), with_thousands(row.second));

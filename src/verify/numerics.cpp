@@ -24,10 +24,10 @@ namespace {
 using kernels::kTileRows;
 
 constexpr uint64_t kSlabBytes = 1u << 20;
+constexpr uint64_t kUnitBytes = 2u << 20;  // of packed codes
 constexpr uint64_t kSparseRows = 16;  // rows of X
 constexpr uint64_t kSparseNonzeros = 4;
 constexpr uint64_t kRandomRows = 4;
-constexpr uint64_t kDenseTilesPerForm = 8;  // tiles of 64 rows that sparse and random activations visit, an expert
 
 kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab) {
   kernels::PackedWeight weight;
@@ -124,13 +124,21 @@ Status check_sums(const TileCheck& t, const std::vector<float>& x, uint64_t m, b
   return {};
 }
 
-/// A (form, expert) to look at.
+/// Rows of one expert of a form to look at: small enough that a budget can be spread over many.
 struct Unit {
   uint32_t form;
   uint32_t operand;
   uint64_t expert;
-  uint64_t weights;
+  uint64_t row0;
+  uint64_t rows;
 };
+
+void add_units(const FormView& view, uint32_t operand, uint32_t form, std::vector<Unit>& units) {
+  const uint64_t step = slab_rows(view, kUnitBytes);
+  for (uint64_t e = 0; e < view.operand.experts; ++e)
+    for (uint64_t row = 0; row < view.operand.n; row += step)
+      units.push_back({form, operand, e, row, std::min(step, view.operand.n - row)});
+}
 
 std::vector<Unit> all_units(const artifact::Reader& reader, const std::vector<uint32_t>& forms, NumericsCounts& counts) {
   const std::set<uint32_t> wanted(forms.begin(), forms.end());
@@ -146,25 +154,29 @@ std::vector<Unit> all_units(const artifact::Reader& reader, const std::vector<ui
         continue;
       }
       ++counts.forms_total;
-      for (uint64_t e = 0; e < operand.experts; ++e) units.push_back({f, o, e, operand.n * operand.k});
+      add_units(view, o, f, units);
     }
   }
   return units;
 }
 
-/// First one of each (layout, scheme, role), then a fixed shuffle, until the budget is spent.
+/// One of each (layout, scheme, role), and one with its last rows, where padding begins; then a fixed shuffle until the budget is spent.
 std::vector<Unit> choose(const artifact::Reader& reader, std::vector<Unit> units, uint64_t budget) {
   if (budget == 0) return units;
   std::mt19937_64 random(20261121);
   std::shuffle(units.begin(), units.end(), random);
-  std::set<std::tuple<uint16_t, uint16_t, uint16_t>> met;
+  std::set<std::tuple<uint16_t, uint16_t, uint16_t, bool>> met;
   std::stable_partition(units.begin(), units.end(), [&](const Unit& unit) {
     const artifact::OperandRecord& operand = reader.operands()[unit.operand];
-    return met.insert({reader.forms()[unit.form].layout, operand.scheme, operand.role}).second;
+    const bool last = unit.row0 + unit.rows == operand.n;
+    return met.insert({reader.forms()[unit.form].layout, operand.scheme, operand.role, last}).second;
   });
   uint64_t spent = 0;
   size_t count = 0;
-  while (count < units.size() && (count < met.size() || spent + units[count].weights <= budget)) spent += units[count++].weights;
+  for (; count < units.size(); ++count) {
+    spent += units[count].rows * reader.operands()[units[count].operand].k;
+    if (count >= met.size() && spent > budget) break;
+  }
   units.resize(count);
   return units;
 }
@@ -175,18 +187,15 @@ void merge(NumericsCounts& into, const NumericsCounts& from) {
   into.random_sums += from.random_sums;
 }
 
-/// Every slab through identity; the GEMM checks visit a few tiles, first and last among them.
-Status check_unit(const FormView& view, uint64_t expert, NumericsCounts& counts) {
-  const uint64_t step = slab_rows(view, kSlabBytes);
-  const uint64_t slabs = (view.operand.n + step - 1) / step;
-  const uint64_t every = std::max<uint64_t>(slabs * (step / kTileRows) / kDenseTilesPerForm, 1);
-  for (uint64_t s = 0; s < slabs; ++s) {
+/// Every slab through identity; the sums visit the first and the last.
+Status check_unit(const FormView& view, const Unit& unit, NumericsCounts& counts) {
+  const uint64_t end = unit.row0 + unit.rows, step = slab_rows(view, kSlabBytes);
+  for (uint64_t row0 = unit.row0; row0 < end; row0 += step) {
     IMP_TRY(check_interrupted());
-    const uint64_t row0 = s * step;
-    IMP_ASSIGN(const StoredSlab stored, read_slab(view, expert, row0, std::min(step, view.operand.n - row0)));
+    IMP_ASSIGN(const StoredSlab stored, read_slab(view, unit.expert, row0, std::min(step, end - row0)));
     IMP_ASSIGN(const CanonicalSlab canonical, invert(view, stored));
-    const bool dense = s + 1 == slabs || s == 0 || s % std::max<uint64_t>(every / (step / kTileRows), 1) == 0;
-    IMP_TRY(dense ? check_slab(view, stored, canonical, counts) : check_identity(view, stored, canonical, counts.identity_weights));
+    const bool sums = row0 == unit.row0 || row0 + step >= end;
+    IMP_TRY(sums ? check_slab(view, stored, canonical, counts) : check_identity(view, stored, canonical, counts.identity_weights));
   }
   return {};
 }
@@ -245,7 +254,7 @@ NumericsCounts check_numerics(const artifact::Reader& reader, const std::vector<
     looked_at.insert(unit.form);
     const Status status = queue.push([&, unit]() -> Status {
       NumericsCounts mine;
-      problems.add(check_unit({reader, reader.operands()[unit.operand], reader.forms()[unit.form]}, unit.expert, mine));
+      problems.add(check_unit({reader, reader.operands()[unit.operand], reader.forms()[unit.form]}, unit, mine));
       const std::lock_guard lock(mutex);
       merge(counts, mine);
       return {};
