@@ -4,6 +4,8 @@
 set(imp_warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   list(APPEND imp_warnings -Wno-restrict)  # false alarms in std::string at -O3 (GCC bug 105651)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND imp_warnings -Wno-dangling-reference)  # false alarms where a name is passed as a temporary string
 endif()
 
 function(imp_configure_target target)

@@ -18,7 +18,9 @@ void add_common_options(CLI::App& app, CommonOptions& options, bool with_threads
   app.add_flag("-q,--quiet", options.quiet, "Print errors only");
   app.add_flag("-v,--verbose", options.verbose, "Print notes too");
   app.add_flag("--json", options.json, "One JSON document on stdout instead of text");
-  if (with_threads) app.add_option("-j,--threads", options.threads, "Worker threads (0: one a CPU)")->check(CLI::Range(0, 1024));
+  if (with_threads)
+    app.add_option("-j,--threads", options.threads, "Worker threads (0: one a CPU)")
+        ->check(CLI::Range(0, 1024));
 }
 
 std::optional<int> parse(CLI::App& app, int argc, char** argv) {
@@ -32,7 +34,10 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
 }
 
 ConsoleLog::ConsoleLog(std::string tool, const CommonOptions& options)
-    : tool_(std::move(tool)), options_(options), terminal_(isatty(STDERR_FILENO) != 0), last_(std::chrono::steady_clock::now()) {}
+    : tool_(std::move(tool)),
+      options_(options),
+      terminal_(isatty(STDERR_FILENO) != 0),
+      last_(std::chrono::steady_clock::now()) {}
 
 ConsoleLog::~ConsoleLog() { end_progress_line(); }
 
@@ -59,10 +64,15 @@ void ConsoleLog::progress(uint64_t done_bytes, uint64_t total_bytes) {
   if (options_.quiet) return;
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(5000))) return;
+  if (now - last_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(5000)))
+    return;
   last_ = now;
-  const double percent = total_bytes == 0 ? 100.0 : 100.0 * static_cast<double>(done_bytes) / static_cast<double>(total_bytes);
-  std::cerr << (terminal_ ? "\r" : "") << fmt::format("{}: {} of {} ({:.0f} %)", tool_, human_bytes(done_bytes), human_bytes(total_bytes), percent)
+  const double percent =
+      total_bytes == 0 ? 100.0
+                       : 100.0 * static_cast<double>(done_bytes) / static_cast<double>(total_bytes);
+  std::cerr << (terminal_ ? "\r" : "")
+            << fmt::format("{}: {} of {} ({:.0f} %)", tool_, human_bytes(done_bytes),
+                           human_bytes(total_bytes), percent)
             << (terminal_ ? "\x1b[K" : "\n") << std::flush;
   line_open_ = terminal_;
 }
@@ -71,7 +81,10 @@ int fail(const std::string& tool, const CommonOptions& options, const Error& err
   std::cerr << tool << ": " << error.to_line() << "\n";
   if (options.json) {
     nlohmann::ordered_json json;
-    json["error"] = {{"kind", error_kind_name(error.kind)}, {"file", error.file}, {"tensor", error.tensor}, {"message", error.message}};
+    json["error"] = {{"kind", error_kind_name(error.kind)},
+                     {"file", error.file},
+                     {"tensor", error.tensor},
+                     {"message", error.message}};
     json["exit_code"] = exit_code(error.kind);
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   }
@@ -81,13 +94,15 @@ int fail(const std::string& tool, const CommonOptions& options, const Error& err
 Result<uint32_t> parse_sm(const std::string& text) {
   const auto sm = artifact::parse_target(text);
   if (!sm || !artifact::target_mask(*sm))
-    return Error{ErrorKind::kUsage, "target '" + text + "' is not known; see imp-convert --list-targets", "", ""};
+    return Error{ErrorKind::kUsage,
+                 "target '" + text + "' is not known; see imp-convert --list-targets", "", ""};
   return *sm;
 }
 
 Status check_backend(const std::string& backend) {
   if (backend == "cuda")
-    return Error{ErrorKind::kNoDevice, "backend 'cuda' was asked for, but this build has no CUDA kernels", "", ""};
+    return Error{ErrorKind::kNoDevice,
+                 "backend 'cuda' was asked for, but this build has no CUDA kernels", "", ""};
   return {};
 }
 

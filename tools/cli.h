@@ -23,11 +23,12 @@ struct CommonOptions {
 /// Adds -q, -v, --json, --version and, where it makes sense, -j.
 void add_common_options(CLI::App& app, CommonOptions& options, bool with_threads);
 
-/// Runs the parser. nullopt: go on. Otherwise the exit code: 0 after --help and --version (on stdout), 2 for misuse (on stderr).
+/// Runs the parser. nullopt: go on. Otherwise the exit code: 0 after --help and --version (on
+/// stdout), 2 for misuse (on stderr).
 std::optional<int> parse(CLI::App& app, int argc, char** argv);
 
-/// Warnings and notes as lines, progress in place on a terminal and as a line every few seconds elsewhere. All on stderr.
-/// No colours are used, with or without NO_COLOR.
+/// Warnings and notes as lines, progress in place on a terminal and as a line every few seconds
+/// elsewhere. All on stderr. No colours are used, with or without NO_COLOR.
 class ConsoleLog : public Log {
  public:
   ConsoleLog(std::string tool, const CommonOptions& options);

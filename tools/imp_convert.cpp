@@ -32,15 +32,26 @@ struct Arguments {
 void add_options(CLI::App& app, Arguments& a) {
   app.add_option("INPUT", a.convert.input, "Folder of a checkpoint (ModelOpt NVFP4, safetensors)");
   app.add_option("OUTPUT", a.convert.output, "The .imp file to write");
-  app.add_option("--target", a.targets, "GPU to pack for, e.g. sm_89; may repeat")->type_name("SM")->allow_extra_args(false);
-  app.add_option("--layout", a.layout, "Layout for every weight that it can hold, instead of the target's default")->type_name("ID");
-  app.add_option("--include", a.convert.include, "Only modules whose name matches; may repeat")->type_name("REGEX")->allow_extra_args(false);
-  app.add_option("--exclude", a.convert.exclude, "Leave out modules whose name matches; may repeat")->type_name("REGEX")->allow_extra_args(false);
+  app.add_option("--target", a.targets, "GPU to pack for, e.g. sm_89; may repeat")
+      ->type_name("SM")
+      ->allow_extra_args(false);
+  app.add_option("--layout", a.layout,
+                 "Layout for every weight that it can hold, instead of the target's default")
+      ->type_name("ID");
+  app.add_option("--include", a.convert.include, "Only modules whose name matches; may repeat")
+      ->type_name("REGEX")
+      ->allow_extra_args(false);
+  app.add_option("--exclude", a.convert.exclude, "Leave out modules whose name matches; may repeat")
+      ->type_name("REGEX")
+      ->allow_extra_args(false);
   app.add_flag("--dry-run", a.dry_run, "Print the plan; read headers only, write nothing");
-  app.add_option("--backend", a.backend, "Who repacks")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  app.add_option("--repack", a.repack, "CPU path: whole words, or the index map element by element (slow, same bytes)")
+  app.add_option("--backend", a.backend, "Who repacks")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--repack", a.repack,
+                 "CPU path: whole words, or the index map element by element (slow, same bytes)")
       ->check(CLI::IsMember({"word", "map"}));
-  app.add_flag("--sha256", a.convert.payload_sha256, "Record the SHA-256 of the payload, for signing");
+  app.add_flag("--sha256", a.convert.payload_sha256,
+               "Record the SHA-256 of the payload, for signing");
   app.add_flag("-f,--force", a.convert.overwrite, "Overwrite OUTPUT");
   app.add_flag("--list-targets", a.list_targets, "Explain the targets");
   app.add_flag("--list-layouts", a.list_layouts, "Explain the layouts");
@@ -55,8 +66,10 @@ Result<layouts::LayoutId> parse_layout(const std::string& name) {
 
 Status complete(Arguments& a) {
   IMP_TRY(tools::check_backend(a.backend));
-  if (a.convert.input.empty()) return Error{ErrorKind::kUsage, "INPUT is missing; see --help", "", ""};
-  if (a.convert.output.empty() && !a.dry_run) return Error{ErrorKind::kUsage, "OUTPUT is missing; see --help", "", ""};
+  if (a.convert.input.empty())
+    return Error{ErrorKind::kUsage, "INPUT is missing; see --help", "", ""};
+  if (a.convert.output.empty() && !a.dry_run)
+    return Error{ErrorKind::kUsage, "OUTPUT is missing; see --help", "", ""};
   for (const std::string& text : a.targets) {
     IMP_ASSIGN(const uint32_t sm, tools::parse_sm(text));
     a.convert.plan.sms.push_back(sm);
@@ -83,9 +96,11 @@ void print_report(const Arguments& a, const convert::Report& report) {
     json["zero_block_scales"] = report.zero_block_scales;
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else if (!a.common.quiet) {
-    std::cout << fmt::format("{}  {}  {}\n", printable(a.convert.output.string()), human_bytes(report.total_bytes), id);
+    std::cout << fmt::format("{}  {}  {}\n", printable(a.convert.output.string()),
+                             human_bytes(report.total_bytes), id);
     if (report.exceptions > 0)
-      std::cout << fmt::format("{} groups under a zero scale keep their bits as exceptions\n", with_thousands(report.exceptions));
+      std::cout << fmt::format("{} groups under a zero scale keep their bits as exceptions\n",
+                               with_thousands(report.exceptions));
   }
 }
 
@@ -108,8 +123,11 @@ Status run(Arguments& a) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Convert a quantized checkpoint into an .imp file: names and scales normalised, every weight packed for the\n"
-               "GEMM kernels of the GPUs named by --target.", kTool};
+  CLI::App app{
+      "Convert a quantized checkpoint into an .imp file: names and scales normalised, every weight "
+      "packed for the\n"
+      "GEMM kernels of the GPUs named by --target.",
+      kTool};
   Arguments arguments;
   add_options(app, arguments);
   if (const auto code = tools::parse(app, argc, argv)) return *code;

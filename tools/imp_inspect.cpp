@@ -8,7 +8,10 @@
 int main(int argc, char** argv) {
   using namespace imp;
   constexpr char kTool[] = "imp-inspect";
-  CLI::App app{"Show what is in an .imp file or in a checkpoint: tensors, schemes, shapes, and an audit of the scales.", kTool};
+  CLI::App app{
+      "Show what is in an .imp file or in a checkpoint: tensors, schemes, shapes, and an audit of "
+      "the scales.",
+      kTool};
   tools::CommonOptions common;
   std::string path;
   app.add_option("PATH", path, "An .imp file or a checkpoint folder")->required();

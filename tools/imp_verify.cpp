@@ -32,18 +32,25 @@ Status complete(Arguments& a) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Check an .imp file: structure, content, numerics on the packed bytes, and that damage would be seen.\n"
-               "Exit: 0 good, 3 malformed, 4 unsupported, 5 mismatch, 6 no form for the target, 7 I/O.", kTool};
+  CLI::App app{
+      "Check an .imp file: structure, content, numerics on the packed bytes, and that damage would "
+      "be seen.\n"
+      "Exit: 0 good, 3 malformed, 4 unsupported, 5 mismatch, 6 no form for the target, 7 I/O.",
+      kTool};
   Arguments a;
   app.add_option("ARTIFACT", a.verify.artifact, "The .imp file")->required();
-  app.add_option("--source", a.source, "Compare with the checkpoint it was made from")->type_name("FOLDER");
-  app.add_option("--target", a.target, "Only forms that serve this GPU; fails if there are none")->type_name("SM");
+  app.add_option("--source", a.source, "Compare with the checkpoint it was made from")
+      ->type_name("FOLDER");
+  app.add_option("--target", a.target, "Only forms that serve this GPU; fails if there are none")
+      ->type_name("SM");
   app.add_flag("--all", a.verify.all, "Numerics on every operand instead of a sample");
-  app.add_option("--backend", a.backend, "Whose GEMM (auto: the CPU in this build)")->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app.add_option("--backend", a.backend, "Whose GEMM (auto: the CPU in this build)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   tools::add_common_options(app, a.common, true);
   if (const auto code = tools::parse(app, argc, argv)) return *code;
   install_interrupt_handlers();
-  if (const Status status = complete(a); !status.ok()) return tools::fail(kTool, a.common, status.error());
+  if (const Status status = complete(a); !status.ok())
+    return tools::fail(kTool, a.common, status.error());
 
   tools::ConsoleLog log(kTool, a.common);
   const verify::Report report = verify::run(a.verify, log);

@@ -31,16 +31,21 @@ const char* default_4bit_layout(uint32_t sm) {
 void list_targets(std::ostream& out) {
   out << "target   4-bit weights go to   cards\n";
   for (const artifact::TargetInfo& target : artifact::kTargets)
-    out << fmt::format("sm_{:<5} {:<21} {}\n", target.sm, default_4bit_layout(target.sm), target.examples);
+    out << fmt::format("sm_{:<5} {:<21} {}\n", target.sm, default_4bit_layout(target.sm),
+                       target.examples);
 }
 
 void list_layouts(std::ostream& out) {
   for (const layouts::LayoutInfo& layout : layouts::kLayouts) {
-    out << fmt::format("{} (version {}{})\n  {}\n", layout.name, layout.major, layout.major == 0 ? ", not frozen" : "", layout.summary);
+    out << fmt::format("{} (version {}{})\n  {}\n", layout.name, layout.major,
+                       layout.major == 0 ? ", not frozen" : "", layout.summary);
     out << fmt::format("  schemes   {}\n", layout.schemes);
-    out << "  default   " << (layout.any_sm ? "whatever no other layout holds" : sm_list(layout.default_sms)) << "\n";
-    if (!sm_list(layout.by_name_sms).empty()) out << "  by name   " << sm_list(layout.by_name_sms) << "\n";
-    out << fmt::format("  padding   N to {}, K to {}; slices at multiples of {} x {}\n", layout.pad_n, layout.pad_k, layout.slice_n, layout.slice_k);
+    out << "  default   "
+        << (layout.any_sm ? "whatever no other layout holds" : sm_list(layout.default_sms)) << "\n";
+    if (!sm_list(layout.by_name_sms).empty())
+      out << "  by name   " << sm_list(layout.by_name_sms) << "\n";
+    out << fmt::format("  padding   N to {}, K to {}; slices at multiples of {} x {}\n",
+                       layout.pad_n, layout.pad_k, layout.slice_n, layout.slice_k);
     out << fmt::format("  fusion    parts joined at multiples of {} rows\n", layout.fuse_unit_n);
     out << "  lossless  " << (layout.lossless ? "yes" : "with the exceptions component") << "\n";
   }

@@ -81,14 +81,14 @@ Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows,
   assert(reader != nullptr && n0 % kTileRows == 0 && n0 < weight.n && rows <= kTileRows);
   // One activation of a row is 1, the rest 0: the accumulator is that weight and sums of zeros.
   const SlotColumns& slots = *reader->slots;
-  return for_each_tile(
-      weight, *reader, n0, [&](uint64_t k0, uint64_t columns, const WeightTile& tile) {
-        for (uint64_t r = 0; r < rows; ++r) {
-          float* row = out + r * weight.k + k0;
-          for (uint32_t slot = 0; slot < kTileColumns; ++slot)
-            if (slots[slot] < columns) row[slots[slot]] = tile.value[r][slot];
-        }
-      });
+  return for_each_tile(weight, *reader, n0,
+                       [&](uint64_t k0, uint64_t columns, const WeightTile& tile) {
+                         for (uint64_t r = 0; r < rows; ++r) {
+                           float* row = out + r * weight.k + k0;
+                           for (uint32_t slot = 0; slot < kTileColumns; ++slot)
+                             if (slots[slot] < columns) row[slots[slot]] = tile.value[r][slot];
+                         }
+                       });
 }
 
 Status cpu_gemm_accumulate(const PackedWeight& weight, uint64_t n0, uint64_t rows, const float* x,

@@ -1,7 +1,7 @@
 // mma64, NVFP4 variant (e2m1 codes, e4m3 scale per 16 along K), major 0. 4.5 bits per weight.
 //
-// W is [N, K], K contiguous, padded with zeros to multiples of 64. Blocks of 64 n x 64 k lie n-tile major,
-// k-tile fastest; a block is 2304 bytes: 2048 of codes, then 256 of scales.
+// W is [N, K], K contiguous, padded with zeros to multiples of 64. Blocks of 64 n x 64 k lie n-tile
+// major, k-tile fastest; a block is 2304 bytes: 2048 of codes, then 256 of scales.
 //
 //   block of (n, k) = (n/64) * ceil(K/64) + k/64
 //   j = (n%64)/8    g = n%8    c = (k%64)/16    lane = 4g + c    h = (k%16)/8
@@ -11,14 +11,16 @@
 //             each: lane 0 .. 31, 16 bytes a lane:
 //             | j even, h=0 | j even, h=1 | j odd, h=0 | j odd, h=1 |   four 32-bit words
 //
-// A word holds the 8 codes k = 16c + 8h + e, e = 0..7, of one n: exactly four consecutive canonical bytes (even k in
-// the low nibble). Code e belongs to register r = e/2, 16-bit half e%2. Inside each half the bits s e e m lie so:
+// A word holds the 8 codes k = 16c + 8h + e, e = 0..7, of one n: exactly four consecutive canonical
+// bytes (even k in the low nibble). Code e belongs to register r = e/2, 16-bit half e%2. Inside
+// each half the bits s e e m lie so:
 //
 //   bit   15   14   13   12   11 10 9   8 7 6   5 4 3   2 1 0
 //         s0   s2   s3   s1   r3 eem    r0 eem  r1 eem  r2 eem
 //
-// so that a kernel gets bf16x2 or fp16x2 pairs with few operations (specification: SPEC in README.md, section mma64).
-// Scale byte: fp16(e4m3) >> 7, i.e. e4m3 + 0x40 for normals. A group whose scale is +-0 is stored as scale 0 and codes 0.
+// so that a kernel gets bf16x2 or fp16x2 pairs with few operations (specification: SPEC in
+// README.md, section mma64). Scale byte: fp16(e4m3) >> 7, i.e. e4m3 + 0x40 for normals. A group
+// whose scale is +-0 is stored as scale 0 and codes 0.
 #pragma once
 
 #include <cstdint>
@@ -71,14 +73,15 @@ struct BitSource {
 };
 
 IMP_HD constexpr BitSource src_of_bit(uint32_t bit_of_word) {
-  constexpr uint32_t kRegisterOfSign[4] = {1, 3, 2, 0};      // bits 12..15
-  constexpr uint32_t kRegisterOfTriple[4] = {2, 1, 0, 3};    // bits 0..2, 3..5, 6..8, 9..11
+  constexpr uint32_t kRegisterOfSign[4] = {1, 3, 2, 0};    // bits 12..15
+  constexpr uint32_t kRegisterOfTriple[4] = {2, 1, 0, 3};  // bits 0..2, 3..5, 6..8, 9..11
   const uint32_t half = bit_of_word / 16, b = bit_of_word % 16;
   if (b >= 12) return {2 * kRegisterOfSign[b - 12] + half, 3};
   return {2 * kRegisterOfTriple[b / 3] + half, b % 3};
 }
 
-/// Four canonical bytes (little-endian word, code e in bits 4e..4e+3) to a stored word. The bit map above, in a few operations.
+/// Four canonical bytes (little-endian word, code e in bits 4e..4e+3) to a stored word. The bit map
+/// above, in a few operations.
 IMP_HD constexpr uint32_t encode_word(uint32_t canonical) {
   uint32_t word = 0;
   constexpr uint32_t kSignShift[4] = {12, 9, 11, 10};
@@ -96,7 +99,8 @@ IMP_HD constexpr uint32_t decode_word(uint32_t word) {
   constexpr uint32_t kSignShift[4] = {12, 9, 11, 10};
   constexpr uint32_t kLowShift[4] = {6, 3, 0, 9};
   for (uint32_t r = 0; r < 4; ++r) {
-    const uint32_t pair = ((word >> kSignShift[r]) & 0x00080008u) | ((word >> kLowShift[r]) & 0x00070007u);
+    const uint32_t pair =
+        ((word >> kSignShift[r]) & 0x00080008u) | ((word >> kLowShift[r]) & 0x00070007u);
     canonical |= ((pair & 0xFu) | ((pair >> 12) & 0xF0u)) << (8 * r);
   }
   return canonical;
@@ -126,7 +130,8 @@ IMP_HD constexpr uint8_t encode_scale(uint8_t e4m3) {
 
 /// Stored byte to e4m3; 0xFF (a NaN) for a byte that encode_scale never gives.
 IMP_HD constexpr uint8_t decode_scale(uint8_t stored) {
-  if (stored >= 0x48) return stored <= 0x7E + 0x40 ? static_cast<uint8_t>(stored - 0x40) : uint8_t{0xFF};
+  if (stored >= 0x48)
+    return stored <= 0x7E + 0x40 ? static_cast<uint8_t>(stored - 0x40) : uint8_t{0xFF};
   for (uint8_t m = 0; m < 8; ++m)
     if (encode_scale(m) == stored) return m;
   return 0xFF;

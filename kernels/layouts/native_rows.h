@@ -1,5 +1,5 @@
-// native, 4-bit codes: [N, K/2] bytes as in the checkpoint (even k in the low nibble), each row padded with
-// zeros to a multiple of 16 bytes. N is not padded.
+// native, 4-bit codes: [N, K/2] bytes as in the checkpoint (even k in the low nibble), each row
+// padded with zeros to a multiple of 16 bytes. N is not padded.
 //
 //   row n:  | k 0,1 | k 2,3 | ... | k K-2,K-1 | 0 ... 0 |     pitch = 16 * ceil(K/32)
 #pragma once

@@ -1,8 +1,9 @@
-// sf128x4: block scales as Blackwell's block-scaled MMA takes them (cuBLAS VEC16_UE4M3 / VEC32_UE8M0,
-// CUTLASS Sm1xxBlockScaledConfig, PyTorch SWIZZLE_32_4_4).
+// sf128x4: block scales as Blackwell's block-scaled MMA takes them (cuBLAS VEC16_UE4M3 /
+// VEC32_UE8M0, CUTLASS Sm1xxBlockScaledConfig, PyTorch SWIZZLE_32_4_4).
 //
-// Scales are [N, G] bytes, G = K / group. Tiles of 128 rows x 4 groups (512 bytes) lie row-tile major, group-tile
-// fastest; inside a tile byte = (r%32)*16 + (r/32)*4 + s, r = row in tile, s = group in tile:
+// Scales are [N, G] bytes, G = K / group. Tiles of 128 rows x 4 groups (512 bytes) lie row-tile
+// major, group-tile fastest; inside a tile byte = (r%32)*16 + (r/32)*4 + s, r = row in tile, s =
+// group in tile:
 //
 //   bytes 0..3    row 0,  groups 0..3        bytes 16..19   row 1, ...
 //   bytes 4..7    row 32, groups 0..3
@@ -33,12 +34,15 @@ IMP_HD constexpr Source src_of_byte(uint32_t byte) {
   return {byte / 16 + 32 * (byte % 16 / 4), byte % 4};
 }
 
-IMP_HD constexpr uint64_t group_tiles(uint64_t groups) { return (groups + kTileGroups - 1) / kTileGroups; }
+IMP_HD constexpr uint64_t group_tiles(uint64_t groups) {
+  return (groups + kTileGroups - 1) / kTileGroups;
+}
 
 /// Offset of the scale of (row, group) in a matrix with `groups` scales a row.
 IMP_HD constexpr uint64_t dst_of_src(uint64_t row, uint64_t group, uint64_t groups) {
   return ((row / kTileRows) * group_tiles(groups) + group / kTileGroups) * kTileBytes +
-         byte_of_src(static_cast<uint32_t>(row % kTileRows), static_cast<uint32_t>(group % kTileGroups));
+         byte_of_src(static_cast<uint32_t>(row % kTileRows),
+                     static_cast<uint32_t>(group % kTileGroups));
 }
 
 /// Bytes of a [rows, groups] matrix, padding included.
@@ -49,7 +53,8 @@ IMP_HD constexpr uint64_t size_bytes(uint64_t rows, uint64_t groups) {
 constexpr bool check_tile() {
   for (uint32_t byte = 0; byte < kTileBytes; ++byte) {
     const Source src = src_of_byte(byte);
-    if (src.row >= kTileRows || src.group >= kTileGroups || byte_of_src(src.row, src.group) != byte) return false;
+    if (src.row >= kTileRows || src.group >= kTileGroups || byte_of_src(src.row, src.group) != byte)
+      return false;
   }
   return true;
 }

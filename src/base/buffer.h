@@ -1,5 +1,6 @@
-// Memory for bytes that are about to be overwritten: not zeroed, and recycled, because a slab of several MiB that is mapped, faulted in and
-// unmapped again for every use costs more system time than the copy itself.
+// Memory for bytes that are about to be overwritten: not zeroed, and recycled, because a slab of
+// several MiB that is mapped, faulted in and unmapped again for every use costs more system time
+// than the copy itself.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,9 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(uint64_t size_bytes)
-      : bytes_(std::make_unique_for_overwrite<std::byte[]>(size_bytes)), capacity_bytes_(size_bytes), size_bytes_(size_bytes) {}
+      : bytes_(std::make_unique_for_overwrite<std::byte[]>(size_bytes)),
+        capacity_bytes_(size_bytes),
+        size_bytes_(size_bytes) {}
 
   std::byte* data() { return bytes_.get(); }
   const std::byte* data() const { return bytes_.get(); }
@@ -35,7 +38,8 @@ class Buffer {
   uint64_t size_bytes_ = 0;
 };
 
-/// Buffers that come back when their last user lets go. Thread-safe; must outlive what it gives out.
+/// Buffers that come back when their last user lets go. Thread-safe; must outlive what it gives
+/// out.
 class BufferPool {
  public:
   using Handle = std::shared_ptr<Buffer>;

@@ -22,8 +22,8 @@ Error io_error(const std::string& what, const std::string& path) {
 Status read_fully(int fd, uint64_t offset, MutableBytes out, const std::string& path) {
   size_t done = 0;
   while (done < out.size()) {
-    const ssize_t got = ::pread(fd, out.data() + done, out.size() - done,
-                                static_cast<off_t>(offset + done));
+    const ssize_t got =
+        ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return io_error("cannot read", path);
     if (got == 0)
@@ -39,8 +39,8 @@ Status read_fully(int fd, uint64_t offset, MutableBytes out, const std::string& 
 Status write_fully(int fd, uint64_t offset, Bytes data, const std::string& path) {
   size_t done = 0;
   while (done < data.size()) {
-    const ssize_t put = ::pwrite(fd, data.data() + done, data.size() - done,
-                                 static_cast<off_t>(offset + done));
+    const ssize_t put =
+        ::pwrite(fd, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return io_error("cannot write", path);
     done += static_cast<size_t>(put);
@@ -58,7 +58,9 @@ ReadFile::ReadFile(int fd, uint64_t size_bytes, std::string path)
     : fd_(fd), size_bytes_(size_bytes), path_(std::move(path)) {}
 
 ReadFile::ReadFile(ReadFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), size_bytes_(other.size_bytes_), path_(std::move(other.path_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      size_bytes_(other.size_bytes_),
+      path_(std::move(other.path_)) {}
 
 ReadFile& ReadFile::operator=(ReadFile&& other) noexcept {
   std::swap(fd_, other.fd_);
@@ -75,7 +77,7 @@ Result<ReadFile> ReadFile::open(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a named pipe without a writer would wait for ever.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return io_error("cannot open", path.string());
-  struct stat info{};
+  struct stat info {};
   if (::fstat(fd, &info) != 0) {
     Error error = io_error("cannot stat", path.string());
     ::close(fd);
@@ -128,7 +130,8 @@ Result<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::filesystem::pa
   if (std::filesystem::exists(status) && !overwrite)
     return Error{ErrorKind::kFileExists, "exists; give -f to overwrite it", path.string(), ""};
   if (std::filesystem::is_directory(std::filesystem::status(path, ignored)))
-    return Error{ErrorKind::kFileExists, "is a folder, expected the name of a file", path.string(), ""};
+    return Error{ErrorKind::kFileExists, "is a folder, expected the name of a file", path.string(),
+                 ""};
   std::filesystem::path temp =
       folder_of(path) / ("." + path.filename().string() + ".XXXXXX.partial");
   std::string name = temp.string();
@@ -144,17 +147,20 @@ Status AtomicFile::reserve(uint64_t size_bytes) {
   if (size_bytes == 0) return {};
   if (::posix_fallocate(fd_, 0, static_cast<off_t>(size_bytes)) == ENOSPC) {
     errno = ENOSPC;
-    return io_error("cannot reserve " + std::to_string(size_bytes) + " bytes", final_path_.string());
+    return io_error("cannot reserve " + std::to_string(size_bytes) + " bytes",
+                    final_path_.string());
   }
   return {};
 }
 
 Status AtomicFile::write_at(uint64_t offset_bytes, Bytes data) {
   IMP_TRY(write_fully(fd_, offset_bytes, data, final_path_.string()));
-  // Start the disk now: the sync in commit() then has little left to wait for. A hint, so errors do not matter.
+  // Start the disk now: the sync in commit() then has little left to wait for. A hint, so errors do
+  // not matter.
   constexpr size_t kWorthAHint = 1u << 20;
   if (data.size() >= kWorthAHint)
-    ::sync_file_range(fd_, static_cast<off_t>(offset_bytes), static_cast<off_t>(data.size()), SYNC_FILE_RANGE_WRITE);
+    ::sync_file_range(fd_, static_cast<off_t>(offset_bytes), static_cast<off_t>(data.size()),
+                      SYNC_FILE_RANGE_WRITE);
   return {};
 }
 
@@ -172,8 +178,8 @@ Status AtomicFile::commit(uint64_t size_bytes) {
     if (errno == EEXIST)
       return Error{ErrorKind::kFileExists, "exists; give -f to overwrite it", name, ""};
     // Some file systems know no RENAME_NOREPLACE; a hard link refuses to replace as well.
-    const bool linked = errno == EINVAL && !overwrite_ &&
-                        ::link(temp_path_.c_str(), final_path_.c_str()) == 0;
+    const bool linked =
+        errno == EINVAL && !overwrite_ && ::link(temp_path_.c_str(), final_path_.c_str()) == 0;
     if (!linked) return io_error("cannot rename the finished file", name);
     ::unlink(temp_path_.c_str());
   }

@@ -1,4 +1,5 @@
-// Files: reading by ranges, writing by planned offsets, appearing under the final name only when whole.
+// Files: reading by ranges, writing by planned offsets, appearing under the final name only when
+// whole.
 #pragma once
 
 #include <cstddef>

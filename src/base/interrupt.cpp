@@ -14,7 +14,7 @@ void on_signal(int) { interrupted.store(true); }
 }  // namespace
 
 void install_interrupt_handlers() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = on_signal;
   // The default action comes back after the first signal: the second one ends the process.
   action.sa_flags = static_cast<int>(SA_RESETHAND);

@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM as a flag that long loops ask, so that temporary files are removed on the way out.
+// Ctrl-C and SIGTERM as a flag that long loops ask, so that temporary files are removed on the way
+// out.
 #pragma once
 
 #include "src/base/result.h"

@@ -88,7 +88,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
@@ -128,14 +129,14 @@ using Status = Result<void>;
 #define IMP_CONCAT_INNER(a, b) a##b
 #define IMP_CONCAT(a, b) IMP_CONCAT_INNER(a, b)
 /// Return the error of `expr` (a Status) from the enclosing function.
-#define IMP_TRY(expr)                                                          \
-  do {                                                                         \
-    auto imp_status_ = (expr);                                                 \
-    if (!imp_status_.ok()) return std::move(imp_status_).error();              \
+#define IMP_TRY(expr)                                             \
+  do {                                                            \
+    auto imp_status_ = (expr);                                    \
+    if (!imp_status_.ok()) return std::move(imp_status_).error(); \
   } while (0)
-#define IMP_ASSIGN_IMPL(tmp, lhs, expr)               \
-  auto tmp = (expr);                                  \
-  if (!tmp.ok()) return std::move(tmp).error();       \
+#define IMP_ASSIGN_IMPL(tmp, lhs, expr)         \
+  auto tmp = (expr);                            \
+  if (!tmp.ok()) return std::move(tmp).error(); \
   lhs = std::move(tmp).take()
 /// Declare or assign `lhs` from a Result, or return its error.
 #define IMP_ASSIGN(lhs, expr) IMP_ASSIGN_IMPL(IMP_CONCAT(imp_result_, __LINE__), lhs, expr)

@@ -15,7 +15,8 @@
 namespace imp {
 
 /// Jobs run on `threads` workers in unspecified order. push() blocks while `capacity` jobs wait, so
-/// memory held by jobs is bounded by capacity + threads of them. With threads == 0 a job runs inside push().
+/// memory held by jobs is bounded by capacity + threads of them. With threads == 0 a job runs
+/// inside push().
 class WorkQueue {
  public:
   using Job = std::function<Status()>;

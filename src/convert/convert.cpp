@@ -23,7 +23,8 @@ Result<std::vector<artifact::CompanionInput>> read_companions(const model::Sourc
   return companions;
 }
 
-Status write_constants(OutputFile& output, const plan::Plan& plan, artifact::ChunkDigester& digester) {
+Status write_constants(OutputFile& output, const plan::Plan& plan,
+                       artifact::ChunkDigester& digester) {
   for (const plan::Constant& constant : plan.constants) {
     IMP_TRY(output.write_at(constant.offset_bytes, constant.bytes));
     digester.on_write(constant.offset_bytes, constant.bytes);
@@ -83,7 +84,8 @@ Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& op
   ScaleScan scan;
   BufferPool buffers;
   IMP_TRY(write_constants(output, plan, digester));
-  const SlabContext context{prepared.model.source, plan, output, digester, exceptions, buffers, options.path};
+  const SlabContext context{prepared.model.source, plan, output, digester, exceptions, buffers,
+                            options.path};
   IMP_ASSIGN(const StreamDigests digests, stream_source(context, prepared.threads, scan, log));
   scan.warn(log);
   exceptions.finish();
@@ -95,16 +97,23 @@ Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& op
   const std::string manifest = make_manifest(prepared, options, digests, scan, exceptions.count(),
                                              options.payload_sha256 ? &payload_sha : nullptr);
   IMP_ASSIGN(const artifact::WriteResult written,
-             artifact::finish_artifact(output, index_with_digests(prepared, digests), plan.payload_end_bytes,
-                                       std::move(digester), exceptions, manifest, companions));
-  return Report{source_bytes_of(prepared.model.source), written.total_bytes, plan.payload_offset_bytes,
-                plan.payload_end_bytes - plan.payload_offset_bytes, exceptions.count(), scan.zeros(), written.artifact_id};
+             artifact::finish_artifact(output, index_with_digests(prepared, digests),
+                                       plan.payload_end_bytes, std::move(digester), exceptions,
+                                       manifest, companions));
+  return Report{source_bytes_of(prepared.model.source),
+                written.total_bytes,
+                plan.payload_offset_bytes,
+                plan.payload_end_bytes - plan.payload_offset_bytes,
+                exceptions.count(),
+                scan.zeros(),
+                written.artifact_id};
 }
 
 Result<Report> run(Prepared prepared, const Options& options, Log& log) {
   IMP_ASSIGN(const auto output, AtomicFile::create(options.output, options.overwrite));
   IMP_TRY(output->reserve(prepared.plan.payload_end_bytes));
-  const std::filesystem::path folder = options.output.has_parent_path() ? options.output.parent_path() : ".";
+  const std::filesystem::path folder =
+      options.output.has_parent_path() ? options.output.parent_path() : ".";
   return run_into(*output, std::move(prepared), options, folder, log);
 }
 

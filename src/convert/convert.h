@@ -39,7 +39,7 @@ struct Report {
   uint64_t total_bytes = 0;
   uint64_t payload_offset_bytes = 0;
   uint64_t payload_bytes = 0;
-  uint64_t exceptions = 0;         ///< groups whose bits went to an exceptions component
+  uint64_t exceptions = 0;  ///< groups whose bits went to an exceptions component
   uint64_t zero_block_scales = 0;
   Sha256 artifact_id{};
 };
@@ -48,8 +48,8 @@ struct Report {
 Result<Prepared> prepare(const Options& options, Log& log);
 
 /// Convert into options.output (atomic: nothing under that name unless everything went well).
-/// Errors: those of prepare's steps; kBadScale for a NaN or negative block scale, naming tensor and place; kIo, kNoSpace, kFileExists,
-/// kInterrupted; kTruncated for a source that shrank meanwhile.
+/// Errors: those of prepare's steps; kBadScale for a NaN or negative block scale, naming tensor and
+/// place; kIo, kNoSpace, kFileExists, kInterrupted; kTruncated for a source that shrank meanwhile.
 Result<Report> run(Prepared prepared, const Options& options, Log& log);
 
 /// The same into any OutputFile. `scratch_folder` takes data that outgrows memory.

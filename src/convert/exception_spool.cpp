@@ -8,7 +8,8 @@ namespace imp::convert {
 Status ExceptionSpool::add(uint32_t component, const std::vector<repack::LostGroup>& groups) {
   if (groups.empty()) return {};
   const std::lock_guard lock(mutex_);
-  const Run run{component, groups.front().group_index, memory_.size(), groups.size() * repack::kLostGroupBytes, false};
+  const Run run{component, groups.front().group_index, memory_.size(),
+                groups.size() * repack::kLostGroupBytes, false};
   for (const repack::LostGroup& group : groups) append_record(group, memory_);
   runs_.push_back(run);
   count_ += groups.size();
@@ -41,7 +42,8 @@ uint64_t ExceptionSpool::size_bytes(uint32_t component) const {
   uint64_t total = 0;
   const auto first = std::lower_bound(runs_.begin(), runs_.end(), component,
                                       [](const Run& run, uint32_t c) { return run.component < c; });
-  for (auto it = first; it != runs_.end() && it->component == component; ++it) total += it->size_bytes;
+  for (auto it = first; it != runs_.end() && it->component == component; ++it)
+    total += it->size_bytes;
   return total;
 }
 

@@ -19,10 +19,12 @@ inline constexpr uint64_t kSpoolMemoryBytes = 64u << 20;
 
 class ExceptionSpool : public artifact::ExceptionSource {
  public:
-  explicit ExceptionSpool(std::filesystem::path scratch_folder, uint64_t memory_bytes = kSpoolMemoryBytes)
+  explicit ExceptionSpool(std::filesystem::path scratch_folder,
+                          uint64_t memory_bytes = kSpoolMemoryBytes)
       : scratch_folder_(std::move(scratch_folder)), memory_bytes_(memory_bytes) {}
 
-  /// Thread-safe. `groups` is ascending and no other call for this component has a group between its first and last.
+  /// Thread-safe. `groups` is ascending and no other call for this component has a group between
+  /// its first and last.
   Status add(uint32_t component, const std::vector<repack::LostGroup>& groups);
   /// Bring the runs into order; no add() afterwards.
   void finish();

@@ -29,7 +29,9 @@ ordered_json options_json(const Prepared& prepared, const Options& options) {
   ordered_json json;
   json["targets"] = ordered_json::array();
   for (const uint32_t sm : prepared.plan.sms) json["targets"].push_back("sm_" + std::to_string(sm));
-  json["layout"] = prepared.plan.layout ? layouts::find_layout(static_cast<uint16_t>(*prepared.plan.layout))->name : "default";
+  json["layout"] = prepared.plan.layout
+                       ? layouts::find_layout(static_cast<uint16_t>(*prepared.plan.layout))->name
+                       : "default";
   json["include"] = options.include;
   json["exclude"] = options.exclude;
   return json;
@@ -41,15 +43,20 @@ ordered_json inventory_json(const model::Model& model) {
   for (const model::SourceTensor& t : model.source.tensors) {
     converted += t.disposition == model::Disposition::kConverted;
     copied += t.disposition == model::Disposition::kCopied;
-    if (t.disposition == model::Disposition::kIgnored) ignored.push_back({{"name", t.name}, {"reason", t.reason}});
+    if (t.disposition == model::Disposition::kIgnored)
+      ignored.push_back({{"name", t.name}, {"reason", t.reason}});
   }
-  return {{"tensors", model.source.tensors.size()}, {"converted", converted}, {"copied", copied}, {"ignored", ignored}};
+  return {{"tensors", model.source.tensors.size()},
+          {"converted", converted},
+          {"copied", copied},
+          {"ignored", ignored}};
 }
 
 }  // namespace
 
-std::string make_manifest(const Prepared& prepared, const Options& options, const StreamDigests& digests,
-                          const ScaleScan& scan, uint64_t exceptions, const Sha256* payload_sha256) {
+std::string make_manifest(const Prepared& prepared, const Options& options,
+                          const StreamDigests& digests, const ScaleScan& scan, uint64_t exceptions,
+                          const Sha256* payload_sha256) {
   ordered_json head;
   head["format"] = "imp";
   head["tool"] = {{"name", "imp-convert"}, {"version", kVersion}};
@@ -57,7 +64,8 @@ std::string make_manifest(const Prepared& prepared, const Options& options, cons
   head["options"] = options_json(prepared, options);
   head["inventory"] = inventory_json(prepared.model);
   head["scales"] = {{"zero_block_scales", scan.zeros()}, {"exceptions", exceptions}};
-  if (payload_sha256 != nullptr) head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
+  if (payload_sha256 != nullptr)
+    head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
   std::string text = head.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.pop_back();
   text += ",\"operands\":[";

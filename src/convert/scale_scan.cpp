@@ -16,13 +16,15 @@ Error bad_scale(const model::Source& source, uint32_t tensor, uint64_t elem, uin
   const bool nan = (byte & 0x7F) == 0x7F;
   return model::tensor_error(source, tensor, ErrorKind::kBadScale,
                              std::string("block scale [") + std::to_string(elem / columns) + ", " +
-                                 std::to_string(elem % columns) + "] is " + (nan ? "NaN" : "negative") + " (byte 0x" +
-                                 hex(&byte, 1) + "), expected a positive e4m3 number");
+                                 std::to_string(elem % columns) + "] is " +
+                                 (nan ? "NaN" : "negative") + " (byte 0x" + hex(&byte, 1) +
+                                 "), expected a positive e4m3 number");
 }
 
 }  // namespace
 
-Status ScaleScan::scan(const model::Source& source, uint32_t tensor, uint64_t first_elem, Bytes scales) {
+Status ScaleScan::scan(const model::Source& source, uint32_t tensor, uint64_t first_elem,
+                       Bytes scales) {
   uint64_t zeros = 0;
   bool bad = false;
   for (const std::byte raw : scales) {
@@ -31,8 +33,10 @@ Status ScaleScan::scan(const model::Source& source, uint32_t tensor, uint64_t fi
     bad |= is_bad(byte);
   }
   if (bad) {
-    const auto at = std::find_if(scales.begin(), scales.end(), [](std::byte b) { return is_bad(static_cast<uint8_t>(b)); });
-    return bad_scale(source, tensor, first_elem + static_cast<uint64_t>(at - scales.begin()), static_cast<uint8_t>(*at));
+    const auto at = std::find_if(scales.begin(), scales.end(),
+                                 [](std::byte b) { return is_bad(static_cast<uint8_t>(b)); });
+    return bad_scale(source, tensor, first_elem + static_cast<uint64_t>(at - scales.begin()),
+                     static_cast<uint8_t>(*at));
   }
   if (zeros == 0) return {};
   if (zeros_ == 0) first_name_ = source.tensors[tensor].name;
@@ -44,8 +48,9 @@ Status ScaleScan::scan(const model::Source& source, uint32_t tensor, uint64_t fi
 
 void ScaleScan::warn(Log& log) const {
   if (zeros_ == 0) return;
-  log.warn(with_thousands(zeros_) + " block scales are zero in " + with_thousands(tensors_with_zeros_) +
-           " tensors (first '" + first_name_ + "'): these groups decode to zero");
+  log.warn(with_thousands(zeros_) + " block scales are zero in " +
+           with_thousands(tensors_with_zeros_) + " tensors (first '" + first_name_ +
+           "'): these groups decode to zero");
 }
 
 }  // namespace imp::convert

@@ -13,8 +13,8 @@ namespace imp::convert {
 
 class ScaleScan {
  public:
-  /// Look at e4m3 block scales of `tensor` starting at element `first_elem`. Errors: kBadScale for NaN (0x7F, 0xFF) and for negative
-  /// values but -0 (0x81..0xFE), naming the place.
+  /// Look at e4m3 block scales of `tensor` starting at element `first_elem`. Errors: kBadScale for
+  /// NaN (0x7F, 0xFF) and for negative values but -0 (0x81..0xFE), naming the place.
   Status scan(const model::Source& source, uint32_t tensor, uint64_t first_elem, Bytes scales);
   uint64_t zeros() const { return zeros_; }
   /// One line for all tensors, if there is something to say.

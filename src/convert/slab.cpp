@@ -15,9 +15,12 @@ using plan::Action;
 uint64_t unit_of(Action action) {
   switch (action) {
     case Action::kCopy:
-    case Action::kNativeRows: return 1;
-    case Action::kMma64Nvfp4: return layouts::mma64_nvfp4::kTileN;
-    case Action::kSf128x4: return layouts::sf128x4::kTileRows;
+    case Action::kNativeRows:
+      return 1;
+    case Action::kMma64Nvfp4:
+      return layouts::mma64_nvfp4::kTileN;
+    case Action::kSf128x4:
+      return layouts::sf128x4::kTileRows;
   }
   return 1;
 }
@@ -40,14 +43,18 @@ Status write_mma64(const SlabContext& context, const plan::Write& write, const S
   const uint64_t groups = slab.operand.k / slab.operand.group_size;
   const model::SourceTensor& scale_tensor = context.source.tensors[slab.step.scale_tensor];
   const auto scales = context.buffers.take(slab.rows * groups);
-  IMP_TRY(context.source.files[scale_tensor.file].handle.read_at(scale_tensor.offset_bytes + slab.first_row * groups, scales->span()));
+  IMP_TRY(context.source.files[scale_tensor.file].handle.read_at(
+      scale_tensor.offset_bytes + slab.first_row * groups, scales->span()));
   const auto packed = context.buffers.take(repack::mma64_nvfp4_bytes(slab.rows, slab.operand.k));
   std::vector<repack::LostGroup> lost;
   const plan::Part& part = slab.operand.parts[slab.step.part];
   const uint64_t row_of_operand = slab.step.expert * slab.operand.n + part.n0 + slab.first_row;
-  repack::mma64_nvfp4_pack({slab.data, scales->span(), slab.rows, slab.operand.k}, row_of_operand, context.path, packed->span(), lost);
+  repack::mma64_nvfp4_pack({slab.data, scales->span(), slab.rows, slab.operand.k}, row_of_operand,
+                           context.path, packed->span(), lost);
   IMP_TRY(context.exceptions.add(write.exceptions, lost));
-  return put(context, write.offset_bytes + repack::mma64_nvfp4_bytes(slab.first_row, slab.operand.k), packed->span());
+  return put(context,
+             write.offset_bytes + repack::mma64_nvfp4_bytes(slab.first_row, slab.operand.k),
+             packed->span());
 }
 
 Status write_native_rows(const SlabContext& context, const plan::Write& write, const Slab& slab) {
@@ -61,7 +68,8 @@ Status write_sf128x4(const SlabContext& context, const plan::Write& write, const
   const uint64_t groups = slab.operand.k / slab.operand.group_size;
   const auto packed = context.buffers.take(layouts::sf128x4::size_bytes(slab.rows, groups));
   repack::sf128x4_pack(slab.data, slab.rows, groups, context.path, packed->span());
-  return put(context, write.offset_bytes + layouts::sf128x4::size_bytes(slab.first_row, groups), packed->span());
+  return put(context, write.offset_bytes + layouts::sf128x4::size_bytes(slab.first_row, groups),
+             packed->span());
 }
 
 }  // namespace
@@ -71,7 +79,8 @@ uint64_t Cut::slab_rows(uint64_t slab_bytes) const {
   return std::max(rows_that_fit / unit_rows * unit_rows, unit_rows);
 }
 
-Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan, std::span<const plan::Step> steps) {
+Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
+            std::span<const plan::Step> steps) {
   uint64_t unit = 1;
   bool only_copies = true;
   for (const plan::Step& step : steps)
@@ -84,14 +93,24 @@ Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan, std::span
   return {rows, tensor.size_bytes / rows, unit};
 }
 
-Status write_slab(const SlabContext& context, const plan::Step& step, const Cut& cut, uint64_t first_row, Bytes data) {
-  const Slab slab{step, context.plan.operands[step.operand], first_row, data.size() / cut.row_bytes, data};
+Status write_slab(const SlabContext& context, const plan::Step& step, const Cut& cut,
+                  uint64_t first_row, Bytes data) {
+  const Slab slab{step, context.plan.operands[step.operand], first_row, data.size() / cut.row_bytes,
+                  data};
   for (const plan::Write& write : step.writes) {
     switch (write.action) {
-      case Action::kCopy: IMP_TRY(put(context, write.offset_bytes + first_row * cut.row_bytes, data)); break;
-      case Action::kMma64Nvfp4: IMP_TRY(write_mma64(context, write, slab)); break;
-      case Action::kNativeRows: IMP_TRY(write_native_rows(context, write, slab)); break;
-      case Action::kSf128x4: IMP_TRY(write_sf128x4(context, write, slab)); break;
+      case Action::kCopy:
+        IMP_TRY(put(context, write.offset_bytes + first_row * cut.row_bytes, data));
+        break;
+      case Action::kMma64Nvfp4:
+        IMP_TRY(write_mma64(context, write, slab));
+        break;
+      case Action::kNativeRows:
+        IMP_TRY(write_native_rows(context, write, slab));
+        break;
+      case Action::kSf128x4:
+        IMP_TRY(write_sf128x4(context, write, slab));
+        break;
     }
   }
   return {};

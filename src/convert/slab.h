@@ -28,7 +28,8 @@ struct Cut {
 };
 
 /// REQUIRES: `steps` are the steps of this tensor.
-Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan, std::span<const plan::Step> steps);
+Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
+            std::span<const plan::Step> steps);
 
 /// What workers share.
 struct SlabContext {
@@ -42,7 +43,7 @@ struct SlabContext {
 };
 
 /// Carry out every write of `step` for rows [first_row, first_row + rows) whose bytes are `data`.
-Status write_slab(const SlabContext& context, const plan::Step& step, const Cut& cut, uint64_t first_row,
-                  Bytes data);
+Status write_slab(const SlabContext& context, const plan::Step& step, const Cut& cut,
+                  uint64_t first_row, Bytes data);
 
 }  // namespace imp::convert

@@ -13,9 +13,13 @@ using Slab = BufferPool::Handle;
 class Streamer {
  public:
   Streamer(const SlabContext& context, uint64_t threads, ScaleScan& scan, Log& log)
-      : context_(context), budget_(plan::stream_budget(threads)), scan_(scan), log_(log),
+      : context_(context),
+        budget_(plan::stream_budget(threads)),
+        scan_(scan),
+        log_(log),
         queue_(threads, budget_.queue_slabs) {
-    for (const model::SourceFile& file : context.source.files) total_bytes_ += file.handle.size_bytes();
+    for (const model::SourceFile& file : context.source.files)
+      total_bytes_ += file.handle.size_bytes();
     digests_.tensors.resize(context.source.tensors.size());
   }
 
@@ -24,10 +28,13 @@ class Streamer {
     for (uint32_t file = 0; file < context_.source.files.size(); ++file) {
       Sha256Stream sha;
       uint64_t at = 0;
-      for (; tensor < context_.source.tensors.size() && context_.source.tensors[tensor].file == file; ++tensor) {
+      for (;
+           tensor < context_.source.tensors.size() && context_.source.tensors[tensor].file == file;
+           ++tensor) {
         IMP_TRY(hash_gap(file, at, context_.source.tensors[tensor].offset_bytes, sha));
         IMP_TRY(stream_tensor(tensor, sha));
-        at = context_.source.tensors[tensor].offset_bytes + context_.source.tensors[tensor].size_bytes;
+        at = context_.source.tensors[tensor].offset_bytes +
+             context_.source.tensors[tensor].size_bytes;
       }
       IMP_TRY(hash_gap(file, at, context_.source.files[file].handle.size_bytes(), sha));
       digests_.files.push_back(sha.finish());
@@ -73,13 +80,16 @@ class Streamer {
     Xxh3Stream plane;
     for (uint64_t row = 0; row < cut.rows; row += rows_per_slab) {
       const uint64_t rows = std::min(rows_per_slab, cut.rows - row);
-      IMP_ASSIGN(const Slab slab, read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
+      IMP_ASSIGN(const Slab slab,
+                 read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
       plane.update(slab->span());
       if (steps[0].plane == model::ComponentKind::kBlockScale)
         IMP_TRY(scan_.scan(context_.source, tensor, row * cut.row_bytes, slab->span()));
       for (const plan::Step& step : steps) {
         if (step.writes.empty()) continue;
-        IMP_TRY(queue_.push([this, &step, cut, row, slab] { return write_slab(context_, step, cut, row, slab->span()); }));
+        IMP_TRY(queue_.push([this, &step, cut, row, slab] {
+          return write_slab(context_, step, cut, row, slab->span());
+        }));
       }
     }
     digests_.tensors[tensor] = plane.digest();
@@ -99,7 +109,8 @@ class Streamer {
 
 }  // namespace
 
-Result<StreamDigests> stream_source(const SlabContext& context, uint64_t threads, ScaleScan& scan, Log& log) {
+Result<StreamDigests> stream_source(const SlabContext& context, uint64_t threads, ScaleScan& scan,
+                                    Log& log) {
   return Streamer(context, threads, scan, log).run();
 }
 

@@ -13,12 +13,16 @@ struct ArchitectureRow {
   bool moe;
   bool shared_expert;
   bool qk_norm;
+  bool qkv_bias;  ///< unless the configuration says otherwise
 };
 
 constexpr ArchitectureRow kArchitectures[] = {
-    {"LlamaForCausalLM", false, false, false},   {"MistralForCausalLM", false, false, false},
-    {"Qwen2ForCausalLM", false, false, false},   {"Qwen2MoeForCausalLM", true, true, false},
-    {"Qwen3ForCausalLM", false, false, true},    {"Qwen3MoeForCausalLM", true, false, true},
+    {"LlamaForCausalLM", false, false, false, false},
+    {"MistralForCausalLM", false, false, false, false},
+    {"Qwen2ForCausalLM", false, false, false, true},
+    {"Qwen2MoeForCausalLM", true, true, false, true},
+    {"Qwen3ForCausalLM", false, false, true, false},
+    {"Qwen3MoeForCausalLM", true, false, true, false},
 };
 
 const ArchitectureRow* find_architecture(std::string_view name) {
@@ -29,14 +33,23 @@ const ArchitectureRow* find_architecture(std::string_view name) {
 
 std::string supported_names() {
   std::string list;
-  for (const ArchitectureRow& row : kArchitectures) list += (list.empty() ? "" : ", ") + std::string(row.name);
+  for (const ArchitectureRow& row : kArchitectures)
+    list += (list.empty() ? "" : ", ") + std::string(row.name);
   return list;
 }
 
-Result<uint64_t> number(const json& config, std::initializer_list<const char*> keys, const std::string& folder) {
+Result<uint64_t> number(const json& config, std::initializer_list<const char*> keys,
+                        const std::string& folder) {
   for (const char* key : keys)
-    if (const auto it = config.find(key); it != config.end() && it->is_number_unsigned()) return it->get<uint64_t>();
-  return Error{ErrorKind::kBadConfig, "has no number '" + std::string(*keys.begin()) + "'", folder + "/config.json", ""};
+    if (const auto it = config.find(key); it != config.end() && it->is_number_unsigned())
+      return it->get<uint64_t>();
+  return Error{ErrorKind::kBadConfig, "has no number '" + std::string(*keys.begin()) + "'",
+               folder + "/config.json", ""};
+}
+
+bool flag(const json& config, const char* key, bool otherwise) {
+  const auto it = config.find(key);
+  return it != config.end() && it->is_boolean() ? it->get<bool>() : otherwise;
 }
 
 /// Layers that Qwen's MoE configurations keep dense.
@@ -44,11 +57,17 @@ bool is_dense_layer(const std::map<std::string, Module>& modules, const std::str
   return modules.contains(prefix + "mlp.gate_proj") || modules.contains(prefix + "mlp.down_proj");
 }
 
-Status require(const std::map<std::string, Module>& modules, const std::string& name, const std::string& folder) {
+Error missing_tensor(const std::string& name, const std::string& folder) {
+  return Error{ErrorKind::kMissingTensor,
+               "is missing, expected in every layer of this architecture (truncated checkpoint?)",
+               folder, name};
+}
+
+Status require(const std::map<std::string, Module>& modules, const std::string& name,
+               const std::string& folder, Suffix suffix = Suffix::kWeight) {
   const auto it = modules.find(name);
-  if (it != modules.end() && it->second.experts.begin()->second.has(Suffix::kWeight)) return {};
-  return Error{ErrorKind::kMissingTensor, "is missing, expected in every layer of this architecture (truncated checkpoint?)",
-               folder, name + ".weight"};
+  if (it != modules.end() && it->second.experts.begin()->second.has(suffix)) return {};
+  return missing_tensor(name + (suffix == Suffix::kBias ? ".bias" : ".weight"), folder);
 }
 
 Status require_all(const std::map<std::string, Module>& modules, const std::string& prefix,
@@ -67,41 +86,52 @@ Result<Architecture> read_architecture(const json& config, const std::string& fo
   const ArchitectureRow* row = find_architecture(architecture.name);
   if (row == nullptr)
     return Error{ErrorKind::kUnsupportedArchitecture,
-                 "architecture is '" + architecture.name + "'; supported are " + supported_names(), folder, ""};
+                 "architecture is '" + architecture.name + "'; supported are " + supported_names(),
+                 folder, ""};
   IMP_ASSIGN(const uint64_t layers, number(config, {"num_hidden_layers"}, folder));
   constexpr uint64_t kMaxLayers = 1u << 20;
   if (layers > kMaxLayers)
-    return Error{ErrorKind::kBadConfig, "num_hidden_layers is " + std::to_string(layers), folder + "/config.json", ""};
+    return Error{ErrorKind::kBadConfig, "num_hidden_layers is " + std::to_string(layers),
+                 folder + "/config.json", ""};
   architecture.num_layers = static_cast<uint32_t>(layers);
   if (row->moe) {
-    IMP_ASSIGN(architecture.num_experts, number(config, {"num_experts", "num_local_experts", "n_routed_experts"}, folder));
+    IMP_ASSIGN(architecture.num_experts,
+               number(config, {"num_experts", "num_local_experts", "n_routed_experts"}, folder));
   }
   architecture.has_shared_expert = row->shared_expert;
   architecture.has_qk_norm = row->qk_norm;
-  const auto tied = config.find("tie_word_embeddings");
-  architecture.tied_embeddings = tied != config.end() && tied->is_boolean() && tied->get<bool>();
+  architecture.tied_embeddings = flag(config, "tie_word_embeddings", false);
+  // Qwen2-MoE calls it qkv_bias, Llama attention_bias.
+  architecture.has_qkv_bias =
+      flag(config, "qkv_bias", flag(config, "attention_bias", row->qkv_bias));
   return architecture;
 }
 
-Status check_complete(const Architecture& architecture, const std::map<std::string, Module>& modules,
-                      const std::string& folder) {
-  for (const char* name : {"model.embed_tokens", "model.norm"}) IMP_TRY(require(modules, name, folder));
+Status check_complete(const Architecture& architecture,
+                      const std::map<std::string, Module>& modules, const std::string& folder) {
+  for (const char* name : {"model.embed_tokens", "model.norm"})
+    IMP_TRY(require(modules, name, folder));
   if (!architecture.tied_embeddings) IMP_TRY(require(modules, "lm_head", folder));
   for (uint32_t layer = 0; layer < architecture.num_layers; ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     IMP_TRY(require_all(modules, prefix,
-                        {"input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
-                         "self_attn.o_proj", "post_attention_layernorm"},
+                        {"input_layernorm", "self_attn.q_proj", "self_attn.k_proj",
+                         "self_attn.v_proj", "self_attn.o_proj", "post_attention_layernorm"},
                         folder));
+    if (architecture.has_qkv_bias)
+      for (const char* leaf : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"})
+        IMP_TRY(require(modules, prefix + leaf, folder, Suffix::kBias));
     if (architecture.has_qk_norm)
       IMP_TRY(require_all(modules, prefix, {"self_attn.q_norm", "self_attn.k_norm"}, folder));
     if (architecture.num_experts == 0 || is_dense_layer(modules, prefix)) {
-      IMP_TRY(require_all(modules, prefix, {"mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}, folder));
+      IMP_TRY(
+          require_all(modules, prefix, {"mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}, folder));
       continue;
     }
-    IMP_TRY(require_all(modules, prefix,
-                        {"mlp.gate", "mlp.experts.*.gate_proj", "mlp.experts.*.up_proj", "mlp.experts.*.down_proj"},
-                        folder));
+    IMP_TRY(require_all(
+        modules, prefix,
+        {"mlp.gate", "mlp.experts.*.gate_proj", "mlp.experts.*.up_proj", "mlp.experts.*.down_proj"},
+        folder));
     if (architecture.has_shared_expert)
       IMP_TRY(require_all(modules, prefix,
                           {"mlp.shared_expert.gate_proj", "mlp.shared_expert.up_proj",

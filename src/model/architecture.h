@@ -19,13 +19,16 @@ struct Architecture {
   bool tied_embeddings = false;
   bool has_shared_expert = false;
   bool has_qk_norm = false;
+  bool has_qkv_bias = false;
 };
 
-/// Errors: kUnsupportedArchitecture naming it; kBadConfig where a needed number is missing. `folder` is named in errors.
+/// Errors: kUnsupportedArchitecture naming it; kBadConfig where a needed number is missing.
+/// `folder` is named in errors.
 Result<Architecture> read_architecture(const nlohmann::json& config, const std::string& folder);
 
-/// Every module that a layer of this architecture must have is there. Errors: kMissingTensor naming the first that is not.
-Status check_complete(const Architecture& architecture, const std::map<std::string, Module>& modules,
-                      const std::string& folder);
+/// Every module that a layer of this architecture must have is there. Errors: kMissingTensor naming
+/// the first that is not.
+Status check_complete(const Architecture& architecture,
+                      const std::map<std::string, Module>& modules, const std::string& folder);
 
 }  // namespace imp::model

@@ -35,7 +35,9 @@ std::string fused_name(const std::string& member, std::string_view leaf) {
 
 void order_and_group(Model& model) {
   std::sort(model.weights.begin(), model.weights.end(), [](const Weight& a, const Weight& b) {
-    const auto key = [](const Weight& w) { return std::tuple(layer_key(w), execution_rank(w.role)); };
+    const auto key = [](const Weight& w) {
+      return std::tuple(layer_key(w), execution_rank(w.role));
+    };
     return key(a) != key(b) ? key(a) < key(b) : a.name < b.name;
   });
   std::map<std::pair<uint32_t, Role>, uint32_t> by_role;

@@ -5,8 +5,9 @@
 
 namespace imp::model {
 
-/// Sort model.weights into execution order and list the groups: (q, k, v), (gate, up), the same for routed
-/// and shared experts. A group has at least two weights; whether it becomes one operand is the plan's decision.
+/// Sort model.weights into execution order and list the groups: (q, k, v), (gate, up), the same for
+/// routed and shared experts. A group has at least two weights; whether it becomes one operand is
+/// the plan's decision.
 void order_and_group(Model& model);
 
 }  // namespace imp::model

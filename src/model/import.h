@@ -11,13 +11,15 @@
 
 namespace imp::model {
 
-/// Read headers, configuration and scalars of the checkpoint in `path`, and give every tensor a place.
-/// No plane is read. Errors: those of hf::open_checkpoint; kUnsupportedFormat, kUnsupportedScheme, kUnsupportedArchitecture,
-/// kUnknownTensor, kMissingTensor, kShapeMismatch, kBadScale, each naming the tensor.
+/// Read headers, configuration and scalars of the checkpoint in `path`, and give every tensor a
+/// place. No plane is read. Errors: those of hf::open_checkpoint; kUnsupportedFormat,
+/// kUnsupportedScheme, kUnsupportedArchitecture, kUnknownTensor, kMissingTensor, kShapeMismatch,
+/// kBadScale, each naming the tensor.
 Result<Model> import_checkpoint(const std::filesystem::path& path, Log& log);
 
-/// Keep only weights whose canonical name matches `include` (if given) and not `exclude` (RE2 partial match); their
-/// tensors become ignored with a reason. Errors: kUsage for a pattern RE2 refuses or a selection that leaves nothing.
+/// Keep only weights whose canonical name matches `include` (if given) and not `exclude` (RE2
+/// partial match); their tensors become ignored with a reason. Errors: kUsage for a pattern RE2
+/// refuses or a selection that leaves nothing.
 Status select_weights(Model& model, const std::vector<std::string>& include,
                       const std::vector<std::string>& exclude);
 

@@ -1,7 +1,8 @@
 // The canonical model: every importer ends here, everything behind it starts here.
 //
-// Conventions, fixed once: a GEMM weight is [N, K] (or E experts of it), K contiguous; w = code * block_scale * multiplier.
-// Names are canonical ("model.layers.0.self_attn.q_proj"); each plane knows the source tensor it is.
+// Conventions, fixed once: a GEMM weight is [N, K] (or E experts of it), K contiguous; w = code *
+// block_scale * multiplier. Names are canonical ("model.layers.0.self_attn.q_proj"); each plane
+// knows the source tensor it is.
 #pragma once
 
 #include <cstdint>
@@ -47,12 +48,12 @@ struct SourceTensor {
 struct Source {
   std::filesystem::path folder;
   std::vector<SourceFile> files;
-  std::vector<SourceTensor> tensors;  ///< by (file, offset)
+  std::vector<SourceTensor> tensors;    ///< by (file, offset)
   std::vector<std::string> companions;  ///< file names in `folder`
 };
 
-/// The source tensors that are one kind of plane of a weight, one an expert (kNone: this expert has none).
-/// One entry for a tensor that holds all experts.
+/// The source tensors that are one kind of plane of a weight, one an expert (kNone: this expert has
+/// none). One entry for a tensor that holds all experts.
 struct PlaneSet {
   ComponentKind kind = ComponentKind::kCodes;
   std::vector<uint32_t> tensors;
@@ -67,7 +68,8 @@ struct Scalar {
 
 /// One module (all its experts), or one tensor that no GEMM takes.
 struct Weight {
-  std::string name;  ///< canonical module, experts as '*'; for a tensor that no GEMM takes the canonical tensor name
+  std::string name;  ///< canonical module, experts as '*'; for a tensor that no GEMM takes the
+                     ///< canonical tensor name
   Role role = Role::kTokenEmbedding;
   uint32_t layer = kNone;
   bool gemm = false;
@@ -92,16 +94,17 @@ struct Weight {
 
 /// Weights that take the same activations, in part order: one operand if layouts and schemes allow.
 struct FusionGroup {
-  std::string name;  ///< canonical module name that the fused weights would have, e.g. "model.layers.0.self_attn.qkv_proj"
+  std::string name;  ///< canonical module name that the fused weights would have, e.g.
+                     ///< "model.layers.0.self_attn.qkv_proj"
   Role role = Role::kAttnQkv;
   std::vector<uint32_t> weights;
 };
 
 struct Model {
   Source source;
-  std::string architecture;  ///< as config.json names it
-  std::string producer;      ///< "modelopt 0.47.0"
-  std::string quantization;  ///< the producer's own name of its recipe, e.g. "NVFP4"
+  std::string architecture;     ///< as config.json names it
+  std::string producer;         ///< "modelopt 0.47.0"
+  std::string quantization;     ///< the producer's own name of its recipe, e.g. "NVFP4"
   std::vector<Weight> weights;  ///< in execution order
   std::vector<FusionGroup> groups;
 };

@@ -19,12 +19,15 @@ namespace {
 Status check_recipe(const QuantConfig& config, const std::string& folder) {
   const std::string where = folder + "/" + config.file;
   if (config.quant_algo.empty())
-    return Error{ErrorKind::kUnsupportedScheme, "no quant_algo: only the KV cache is quantized, weights are not", where, ""};
+    return Error{ErrorKind::kUnsupportedScheme,
+                 "no quant_algo: only the KV cache is quantized, weights are not", where, ""};
   if (config.quant_algo != "NVFP4")
-    return Error{ErrorKind::kUnsupportedScheme, "quant_algo is '" + config.quant_algo + "'; supported is NVFP4", where, ""};
+    return Error{ErrorKind::kUnsupportedScheme,
+                 "quant_algo is '" + config.quant_algo + "'; supported is NVFP4", where, ""};
   if (config.group_size && *config.group_size != 16)
     return Error{ErrorKind::kUnsupportedScheme,
-                 "group_size is " + std::to_string(*config.group_size) + ", expected 16 for NVFP4", where, ""};
+                 "group_size is " + std::to_string(*config.group_size) + ", expected 16 for NVFP4",
+                 where, ""};
   const std::string& kv = config.kv_cache_quant_algo;
   if (!kv.empty() && kv != "FP8" && kv != "NVFP4")
     return Error{ErrorKind::kUnsupportedScheme,
@@ -36,11 +39,14 @@ Source take_source(hf::Checkpoint& checkpoint) {
   Source source;
   source.folder = checkpoint.folder;
   for (hf::SourceFile& file : checkpoint.files)
-    source.files.push_back({std::move(file.name), std::move(file.handle), file.has_metadata, std::move(file.metadata)});
+    source.files.push_back({std::move(file.name), std::move(file.handle), file.has_metadata,
+                            std::move(file.metadata)});
   source.tensors.reserve(checkpoint.tensors.size());
   for (hf::SourceTensor& t : checkpoint.tensors)
-    source.tensors.push_back({std::move(t.name), t.file, t.dtype, t.shape, t.offset_bytes, t.size_bytes, Disposition::kCopied, ""});
-  for (const hf::Companion& companion : checkpoint.companions) source.companions.push_back(companion.name);
+    source.tensors.push_back({std::move(t.name), t.file, t.dtype, t.shape, t.offset_bytes,
+                              t.size_bytes, Disposition::kCopied, ""});
+  for (const hf::Companion& companion : checkpoint.companions)
+    source.companions.push_back(companion.name);
   return source;
 }
 
@@ -52,25 +58,33 @@ Status check_kv_pairs(const Source& source, const std::map<std::string, Module>&
     const ModuleTensors& mine = module.experts.begin()->second;
     const uint32_t scale = mine[is_k ? Suffix::kKScale : Suffix::kVScale];
     if (scale == kNone) continue;
-    const std::string other = "model.layers." + std::to_string(module.layer) + (is_k ? ".self_attn.v_proj" : ".self_attn.k_proj");
+    const std::string other = "model.layers." + std::to_string(module.layer) +
+                              (is_k ? ".self_attn.v_proj" : ".self_attn.k_proj");
     const auto it = modules.find(other);
-    if (it == modules.end() || !it->second.experts.begin()->second.has(is_k ? Suffix::kVScale : Suffix::kKScale))
+    if (it == modules.end() ||
+        !it->second.experts.begin()->second.has(is_k ? Suffix::kVScale : Suffix::kKScale))
       return tensor_error(source, scale, ErrorKind::kMissingTensor,
                           "has no counterpart " + other + (is_k ? ".v_scale" : ".k_scale"));
   }
   return {};
 }
 
-/// Configuration and tensors must tell one story; where they do not, the tensors decide and the user is told.
+/// Configuration and tensors must tell one story; where they do not, the tensors decide and the
+/// user is told.
 void compare_with_exclude_list(const Model& model, const QuantConfig& config, bool tied, Log& log) {
   ModulePatterns patterns(config.exclude_modules, log);
   for (const Weight& weight : model.weights) {
-    const bool excluded = patterns.matches(weight.name);
+    // Exporters list modules; a norm's weight is named after its tensor.
+    const std::string& name = weight.name;
+    const bool excluded =
+        patterns.matches(name.ends_with(".weight") ? name.substr(0, name.size() - 7) : name);
     if (!weight.gemm) continue;
     if (excluded && is_quantized(weight.scheme))
-      log.warn("module '" + weight.name + "' is quantized although " + config.file + " excludes it");
+      log.warn("module '" + weight.name + "' is quantized although " + config.file +
+               " excludes it");
     if (!excluded && !is_quantized(weight.scheme) && weight.role != Role::kRouter)
-      log.warn("module '" + weight.name + "' is not quantized although " + config.file + " does not exclude it");
+      log.warn("module '" + weight.name + "' is not quantized although " + config.file +
+               " does not exclude it");
   }
   for (const std::string& pattern : patterns.unmatched())
     if (!(tied && pattern == "lm_head"))
@@ -90,15 +104,20 @@ Status close_inventory(Model& model) {
         }
   for (uint32_t t = 0; t < uses.size(); ++t)
     if (uses[t] != 1)
-      return tensor_error(model.source, t, ErrorKind::kUnknownTensor,
-                          uses[t] == 0 ? "belongs to no weight" : "belongs to more than one weight");
+      return tensor_error(
+          model.source, t, ErrorKind::kUnknownTensor,
+          uses[t] == 0 ? "belongs to no weight" : "belongs to more than one weight");
   return {};
 }
 
-Status add_weights(Model& model, const std::map<std::string, Module>& modules, const Architecture& architecture, Log& log) {
+Status add_weights(Model& model, const std::map<std::string, Module>& modules,
+                   const Architecture& architecture, Log& log) {
   for (const auto& [name, module] : modules) {
-    IMP_ASSIGN(Weight weight, weight_of_module(model.source, module, module.per_expert ? architecture.num_experts : 1, log));
-    weight.tied_head = weight.role == Role::kTokenEmbedding && architecture.tied_embeddings && !modules.contains("lm_head");
+    IMP_ASSIGN(Weight weight,
+               weight_of_module(model.source, module,
+                                module.per_expert ? architecture.num_experts : 1, log));
+    weight.tied_head = weight.role == Role::kTokenEmbedding && architecture.tied_embeddings &&
+                       !modules.contains("lm_head");
     model.weights.push_back(std::move(weight));
     for (const Suffix suffix : {Suffix::kKScale, Suffix::kVScale}) {
       if (!module.experts.begin()->second.has(suffix)) continue;
@@ -110,7 +129,8 @@ Status add_weights(Model& model, const std::map<std::string, Module>& modules, c
 }
 
 /// Layers past the configured ones (draft heads) have no place in this model.
-Status check_layer_numbers(const Source& source, const std::map<std::string, Module>& modules, const Architecture& architecture) {
+Status check_layer_numbers(const Source& source, const std::map<std::string, Module>& modules,
+                           const Architecture& architecture) {
   for (const auto& [name, module] : modules)
     if (module.layer != kNone && module.layer >= architecture.num_layers) {
       const ModuleTensors& tensors = module.experts.begin()->second;
@@ -127,15 +147,18 @@ Status check_layer_numbers(const Source& source, const std::map<std::string, Mod
 
 Result<Model> import_modelopt(hf::Checkpoint checkpoint, Log& log) {
   const std::string folder = checkpoint.folder.string();
-  IMP_ASSIGN(const QuantConfig config, read_quant_config(checkpoint.config, checkpoint.hf_quant_config, folder, log));
+  IMP_ASSIGN(const QuantConfig config,
+             read_quant_config(checkpoint.config, checkpoint.hf_quant_config, folder, log));
   IMP_TRY(check_recipe(config, folder));
   if (!checkpoint.config)
-    return Error{ErrorKind::kUnsupportedArchitecture, "there is no config.json to name the architecture", folder, ""};
+    return Error{ErrorKind::kUnsupportedArchitecture,
+                 "there is no config.json to name the architecture", folder, ""};
   IMP_ASSIGN(const Architecture architecture, read_architecture(*checkpoint.config, folder));
 
   Model model;
   model.architecture = architecture.name;
-  model.producer = "modelopt" + (config.producer_version.empty() ? "" : " " + config.producer_version);
+  model.producer =
+      "modelopt" + (config.producer_version.empty() ? "" : " " + config.producer_version);
   model.quantization = config.quant_algo;
   model.source = take_source(checkpoint);
   IMP_ASSIGN(const auto modules, sort_into_modules(model.source));
@@ -145,6 +168,9 @@ Result<Model> import_modelopt(hf::Checkpoint checkpoint, Log& log) {
   IMP_TRY(add_weights(model, modules, architecture, log));
   IMP_TRY(close_inventory(model));
   order_and_group(model);
+  if (architecture.tied_embeddings && modules.contains("lm_head"))
+    log.warn(
+        "config.json ties the output head to the embedding, but lm_head is stored; both are kept");
   compare_with_exclude_list(model, config, architecture.tied_embeddings, log);
   return model;
 }

@@ -28,7 +28,8 @@ std::optional<Suffix> suffix_from(std::string_view text) {
 /// Why a suffix that exporters do write is not taken here; empty for one that nobody writes.
 std::string known_but_unsupported(std::string_view suffix) {
   constexpr std::pair<std::string_view, std::string_view> kKnown[] = {
-      {"pre_quant_scale", "an AWQ or SmoothQuant scale of the activations; dropping it would change the model"},
+      {"pre_quant_scale",
+       "an AWQ or SmoothQuant scale of the activations; dropping it would change the model"},
       {"weight_packed", "compressed-tensors packing"},
       {"weight_global_scale", "a compressed-tensors divisor"},
       {"weight_scale_inv", "DeepSeek-style FP8 blocks"},
@@ -48,31 +49,40 @@ std::string known_but_unsupported(std::string_view suffix) {
 
 Error unknown_suffix(const Source& source, uint32_t tensor, const std::string& suffix) {
   const std::string what = known_but_unsupported(suffix);
-  return tensor_error(source, tensor, ErrorKind::kUnknownTensor,
-                      "suffix '" + suffix + "' is not supported" + (what.empty() ? "" : " (" + what + ")"));
+  return tensor_error(
+      source, tensor, ErrorKind::kUnknownTensor,
+      "suffix '" + suffix + "' is not supported" + (what.empty() ? "" : " (" + what + ")"));
 }
 
-Error misplaced_suffix(const Source& source, uint32_t tensor, Suffix suffix, const ParsedName& name, const ModuleRole& role) {
-  const bool scale = suffix == Suffix::kWeightScale || suffix == Suffix::kWeightScale2 || suffix == Suffix::kInputScale;
+Error misplaced_suffix(const Source& source, uint32_t tensor, Suffix suffix, const ParsedName& name,
+                       const ModuleRole& role) {
+  const bool scale = suffix == Suffix::kWeightScale || suffix == Suffix::kWeightScale2 ||
+                     suffix == Suffix::kInputScale;
   if (scale && role.kind == ModuleKind::kEmbedding)
-    return tensor_error(source, tensor, ErrorKind::kUnsupportedScheme, "a quantized token embedding is not supported");
+    return tensor_error(source, tensor, ErrorKind::kUnsupportedScheme,
+                        "a quantized token embedding is not supported");
   return unknown_suffix(source, tensor, name.suffix);
 }
 
 Error unknown_module(const Source& source, uint32_t tensor, const ParsedName& name) {
   const bool stacked = name.expert == kNone && name.leaf.find(".experts") != std::string::npos;
   return tensor_error(source, tensor, ErrorKind::kUnknownTensor,
-                      stacked ? "stacked experts are not supported, expected one module an expert"
-                              : "module '" + name.leaf + "' has no known role in this architecture");
+                      stacked
+                          ? "stacked experts are not supported, expected one module an expert"
+                          : "module '" + name.leaf + "' has no known role in this architecture");
 }
 
 /// KV-cache scales hang on k_proj and v_proj but are no part of their GEMM.
 bool suffix_fits(Suffix suffix, const ParsedName& name, const ModuleRole& role) {
   switch (suffix) {
-    case Suffix::kWeight: return true;
-    case Suffix::kKScale: return name.leaf == "self_attn.k_proj";
-    case Suffix::kVScale: return name.leaf == "self_attn.v_proj";
-    default: return role.kind == ModuleKind::kLinear;
+    case Suffix::kWeight:
+      return true;
+    case Suffix::kKScale:
+      return name.leaf == "self_attn.k_proj";
+    case Suffix::kVScale:
+      return name.leaf == "self_attn.v_proj";
+    default:
+      return role.kind == ModuleKind::kLinear;
   }
 }
 
@@ -83,21 +93,24 @@ Result<std::map<std::string, Module>> sort_into_modules(const Source& source) {
   for (uint32_t t = 0; t < source.tensors.size(); ++t) {
     const auto name = parse_name(source.tensors[t].name);
     if (!name)
-      return tensor_error(source, t, ErrorKind::kUnknownTensor, 
-                          "name is not of the form MODULE.SUFFIX with plain layer and expert numbers");
+      return tensor_error(
+          source, t, ErrorKind::kUnknownTensor,
+          "name is not of the form MODULE.SUFFIX with plain layer and expert numbers");
     const auto suffix = suffix_from(name->suffix);
     const auto role = role_of_leaf(name->leaf);
     if (!suffix && (role || !known_but_unsupported(name->suffix).empty()))
       return unknown_suffix(source, t, name->suffix);
     if (!role) return unknown_module(source, t, *name);
-    if (!suffix_fits(*suffix, *name, *role)) return misplaced_suffix(source, t, *suffix, *name, *role);
+    if (!suffix_fits(*suffix, *name, *role))
+      return misplaced_suffix(source, t, *suffix, *name, *role);
     Module& module = modules[name->module];
     module.name = name->module;
     module.leaf = name->leaf;
     module.layer = name->layer;
     module.role = *role;
     module.per_expert = name->expert != kNone;
-    uint32_t& slot = module.experts[module.per_expert ? name->expert : 0].tensor[static_cast<size_t>(*suffix)];
+    uint32_t& slot =
+        module.experts[module.per_expert ? name->expert : 0].tensor[static_cast<size_t>(*suffix)];
     if (slot != kNone)
       return tensor_error(source, t, ErrorKind::kDuplicateName,
                           "means the same as tensor '" + source.tensors[slot].name + "'");

@@ -13,7 +13,15 @@
 namespace imp::model {
 
 /// Suffixes that have a meaning beside a ModelOpt NVFP4 module.
-enum class Suffix : uint8_t { kWeight, kWeightScale, kWeightScale2, kInputScale, kBias, kKScale, kVScale };
+enum class Suffix : uint8_t {
+  kWeight,
+  kWeightScale,
+  kWeightScale2,
+  kInputScale,
+  kBias,
+  kKScale,
+  kVScale
+};
 inline constexpr size_t kSuffixCount = 7;
 
 /// One module of one expert: the tensor of each suffix, kNone where there is none.
@@ -33,8 +41,9 @@ struct Module {
   std::map<uint32_t, ModuleTensors> experts;  ///< key 0 for a dense module
 };
 
-/// Sort every tensor of `source` into its module, by canonical name. Errors: kUnknownTensor for a name or suffix without a
-/// meaning (saying which), kDuplicateName for two tensors that normalise to one name.
+/// Sort every tensor of `source` into its module, by canonical name. Errors: kUnknownTensor for a
+/// name or suffix without a meaning (saying which), kDuplicateName for two tensors that normalise
+/// to one name.
 Result<std::map<std::string, Module>> sort_into_modules(const Source& source);
 
 }  // namespace imp::model

@@ -96,7 +96,8 @@ std::optional<ParsedName> parse_name(std::string_view tensor_name) {
   if (experts != std::string_view::npos) {
     std::string_view tail = rest.substr(experts + kExperts.size());
     if (take_number(tail, parsed.expert))
-      parsed.leaf = std::string(rest.substr(0, experts + kExperts.size())) + "*" + std::string(tail);
+      parsed.leaf =
+          std::string(rest.substr(0, experts + kExperts.size())) + "*" + std::string(tail);
     else if (!starts_like_module(tail))
       return std::nullopt;
   }

@@ -1,5 +1,6 @@
-// Tensor names of decoder checkpoints: prefixes, layers, experts, suffixes and what each module does.
-// Source: checkpoint-format notes on names (Hugging Face transformers module names), see table in names.cpp.
+// Tensor names of decoder checkpoints: prefixes, layers, experts, suffixes and what each module
+// does. Source: checkpoint-format notes on names (Hugging Face transformers module names), see
+// table in names.cpp.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,10 @@ struct ParsedName {
   std::string suffix;  ///< last component: "weight", "weight_scale", "bias", ...
   uint32_t layer = 0xFFFFFFFFu;
   uint32_t expert = 0xFFFFFFFFu;  ///< kNone where the module is no expert
-  std::string leaf;  ///< module without "model.layers.N."
+  std::string leaf;               ///< module without "model.layers.N."
 };
-/// nullopt for a name without a dot, or where a layer or expert number should be and is not: "00", "-1", "*", 2^32 - 1 and above.
+/// nullopt for a name without a dot, or where a layer or expert number should be and is not: "00",
+/// "-1", "*", 2^32 - 1 and above.
 std::optional<ParsedName> parse_name(std::string_view tensor_name);
 
 enum class ModuleKind : uint8_t { kLinear, kNorm, kEmbedding };

@@ -35,7 +35,8 @@ struct ModulePatterns::Pattern {
   std::string text;
   RE2 regex;
   bool used = false;
-  Pattern(std::string t, const std::string& r, const RE2::Options& o) : text(std::move(t)), regex(r, o) {}
+  Pattern(std::string t, const std::string& r, const RE2::Options& o)
+      : text(std::move(t)), regex(r, o) {}
 };
 
 ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, Log& log) {
@@ -44,7 +45,8 @@ ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, Log& lo
   for (const std::string& text : patterns) {
     const std::string canonical = normalise_prefix(text);
     std::string regex = to_regex(canonical);
-    if (canonical.ends_with(".*")) regex += "|" + RE2::QuoteMeta(canonical.substr(0, canonical.size() - 2));
+    if (canonical.ends_with(".*"))
+      regex += "|" + RE2::QuoteMeta(canonical.substr(0, canonical.size() - 2));
     auto pattern = std::make_unique<Pattern>(text, regex, options);
     if (pattern->regex.ok())
       patterns_.push_back(std::move(pattern));

@@ -1,4 +1,5 @@
-// Exclude patterns as exporters write them: exact names, trailing stars, and whatever hands have edited in.
+// Exclude patterns as exporters write them: exact names, trailing stars, and whatever hands have
+// edited in.
 #pragma once
 
 #include <memory>
@@ -9,11 +10,12 @@
 
 namespace imp::model {
 
-/// fnmatch patterns (*, ?, [set]; case-sensitive) over canonical module names. "P.*" also matches P itself,
-/// because the exporter folds the pair P, P.* into P.*.
+/// fnmatch patterns (*, ?, [set]; case-sensitive) over canonical module names. "P.*" also matches P
+/// itself, because the exporter folds the pair P, P.* into P.*.
 class ModulePatterns {
  public:
-  /// Patterns are normalised like names. One that RE2 cannot compile is warned about and dropped: the tensors decide.
+  /// Patterns are normalised like names. One that RE2 cannot compile is warned about and dropped:
+  /// the tensors decide.
   ModulePatterns(const std::vector<std::string>& patterns, Log& log);
   ~ModulePatterns();
   ModulePatterns(ModulePatterns&&) noexcept;

@@ -88,14 +88,17 @@ void warn_where_they_differ(const QuantConfig& used, const QuantConfig& other, L
 
 }  // namespace
 
-Result<QuantConfig> read_quant_config(const std::optional<json>& config, const std::optional<json>& hf_quant_config,
+Result<QuantConfig> read_quant_config(const std::optional<json>& config,
+                                      const std::optional<json>& hf_quant_config,
                                       const std::string& folder, Log& log) {
   std::optional<QuantConfig> first, second;
   std::string foreign_method;
-  if (config && config->contains("quantization_config") && !(*config)["quantization_config"].is_null()) {
+  if (config && config->contains("quantization_config") &&
+      !(*config)["quantization_config"].is_null()) {
     const json& section = (*config)["quantization_config"];
     if (!section.is_object())
-      return Error{ErrorKind::kBadConfig, "quantization_config is no JSON object", folder + "/config.json", ""};
+      return Error{ErrorKind::kBadConfig, "quantization_config is no JSON object",
+                   folder + "/config.json", ""};
     const std::string method = string_at(section, "quant_method");
     if (method.starts_with("modelopt"))
       first = from_config_json(section);
@@ -103,8 +106,10 @@ Result<QuantConfig> read_quant_config(const std::optional<json>& config, const s
       foreign_method = method.empty() ? "(none named)" : method;
   }
   if (hf_quant_config) {
-    if (!hf_quant_config->contains("quantization") || !(*hf_quant_config)["quantization"].is_object())
-      return Error{ErrorKind::kBadConfig, "has no object 'quantization'", folder + "/hf_quant_config.json", ""};
+    if (!hf_quant_config->contains("quantization") ||
+        !(*hf_quant_config)["quantization"].is_object())
+      return Error{ErrorKind::kBadConfig, "has no object 'quantization'",
+                   folder + "/hf_quant_config.json", ""};
     second = from_hf_quant_config(*hf_quant_config);
   }
   if (first && second) warn_where_they_differ(*first, *second, log);
@@ -117,10 +122,12 @@ Result<QuantConfig> read_quant_config(const std::optional<json>& config, const s
   }
   if (!foreign_method.empty())
     return Error{ErrorKind::kUnsupportedFormat,
-                 "quant_method is '" + foreign_method + "'; checkpoints of ModelOpt ('modelopt') can be converted",
+                 "quant_method is '" + foreign_method +
+                     "'; checkpoints of ModelOpt ('modelopt') can be converted",
                  folder, ""};
   return Error{ErrorKind::kUnsupportedFormat,
-               "no quantization found (neither quantization_config in config.json nor hf_quant_config.json); "
+               "no quantization found (neither quantization_config in config.json nor "
+               "hf_quant_config.json); "
                "unquantized checkpoints are not supported",
                folder, ""};
 }

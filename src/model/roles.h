@@ -1,4 +1,5 @@
-// What a weight does in the model. Numbers are frozen: they are stored in .imp files (OperandRecord::role).
+// What a weight does in the model. Numbers are frozen: they are stored in .imp files
+// (OperandRecord::role).
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ enum class Role : uint16_t {
 /// Snake-case name, e.g. "attn_qkv"; "?" for a number that is no role of this version.
 std::string_view role_name(Role role);
 
-/// Place of a role in a forward pass through one layer, ascending. Embedding comes before all layers, final norm and head after.
+/// Place of a role in a forward pass through one layer, ascending. Embedding comes before all
+/// layers, final norm and head after.
 uint32_t execution_rank(Role role);
 
 }  // namespace imp::model

@@ -26,8 +26,9 @@ Result<Scalar> read_scale(const Source& source, uint32_t tensor, Log& log) {
   const auto bits = load_le<uint32_t>(raw.data());
   const auto value = std::bit_cast<float>(bits);
   if (std::isnan(value) || std::isinf(value) || std::signbit(value))
-    return tensor_error(source, tensor, ErrorKind::kBadScale,
-                        "value is " + std::to_string(value) + ", expected a finite scale of at least 0");
+    return tensor_error(
+        source, tensor, ErrorKind::kBadScale,
+        "value is " + std::to_string(value) + ", expected a finite scale of at least 0");
   if (value == 0) log.warn("tensor '" + t.name + "' is 0: everything it scales is zero");
   return Scalar{bits, ScalarState::kMultiplier};
 }

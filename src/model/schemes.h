@@ -1,4 +1,5 @@
-// How a weight's numbers are coded. Numbers are frozen: they are stored in .imp files (OperandRecord::scheme).
+// How a weight's numbers are coded. Numbers are frozen: they are stored in .imp files
+// (OperandRecord::scheme).
 #pragma once
 
 #include <cstdint>

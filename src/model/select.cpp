@@ -19,7 +19,8 @@ Result<Patterns> compile(const std::vector<std::string>& texts, const char* opti
   for (const std::string& text : texts) {
     auto regex = std::make_unique<RE2>(text, options);
     if (!regex->ok())
-      return Error{ErrorKind::kUsage, std::string(option) + " '" + text + "': " + regex->error(), "", ""};
+      return Error{ErrorKind::kUsage, std::string(option) + " '" + text + "': " + regex->error(),
+                   "", ""};
     patterns.emplace_back(text, std::move(regex));
   }
   return patterns;
@@ -31,15 +32,18 @@ const std::string* first_match(const Patterns& patterns, const std::string& name
   return nullptr;
 }
 
-std::optional<std::string> reason_to_drop(const Patterns& include, const Patterns& exclude, const std::string& name) {
-  if (const std::string* text = first_match(exclude, name)) return "excluded by --exclude '" + *text + "'";
+std::optional<std::string> reason_to_drop(const Patterns& include, const Patterns& exclude,
+                                          const std::string& name) {
+  if (const std::string* text = first_match(exclude, name))
+    return "excluded by --exclude '" + *text + "'";
   if (!include.empty() && first_match(include, name) == nullptr) return "matches no --include";
   return std::nullopt;
 }
 
 }  // namespace
 
-Status select_weights(Model& model, const std::vector<std::string>& include, const std::vector<std::string>& exclude) {
+Status select_weights(Model& model, const std::vector<std::string>& include,
+                      const std::vector<std::string>& exclude) {
   if (include.empty() && exclude.empty()) return {};
   IMP_ASSIGN(const Patterns includes, compile(include, "--include"));
   IMP_ASSIGN(const Patterns excludes, compile(exclude, "--exclude"));
@@ -57,7 +61,8 @@ Status select_weights(Model& model, const std::vector<std::string>& include, con
         model.source.tensors[t].reason = *reason;
       }
   }
-  if (kept.empty()) return Error{ErrorKind::kUsage, "--include and --exclude leave no tensor", "", ""};
+  if (kept.empty())
+    return Error{ErrorKind::kUsage, "--include and --exclude leave no tensor", "", ""};
   model.weights = std::move(kept);
   order_and_group(model);
   return {};

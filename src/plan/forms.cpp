@@ -35,10 +35,12 @@ uint64_t default_targets(const LayoutInfo& layout) {
   return mask;
 }
 
-/// design: 4-bit float weights go to mma64 up to sm_90 and to native from sm_100 on; the rest is plain.
+/// design: 4-bit float weights go to mma64 up to sm_90 and to native from sm_100 on; the rest is
+/// plain.
 LayoutId default_layout(const Weight& weight, uint32_t sm) {
   for (const LayoutInfo& layout : layouts::kLayouts)
-    if (!layout.any_sm && holds(layout.default_sms, sm) && can_hold(layout.id, weight)) return layout.id;
+    if (!layout.any_sm && holds(layout.default_sms, sm) && can_hold(layout.id, weight))
+      return layout.id;
   return LayoutId::kPlain;
 }
 
@@ -54,7 +56,8 @@ Shape with_experts(uint64_t experts, const Shape& shape) {
   return out;
 }
 
-Component component(const Operand& operand, ComponentKind kind, Dtype dtype, const Shape& shape_of_expert) {
+Component component(const Operand& operand, ComponentKind kind, Dtype dtype,
+                    const Shape& shape_of_expert) {
   Component c;
   c.kind = kind;
   c.dtype = dtype;
@@ -66,26 +69,31 @@ Component component(const Operand& operand, ComponentKind kind, Dtype dtype, con
   return c;
 }
 
-void add_weight_components(const Operand& o, const Weight& first, LayoutId layout, std::vector<Component>& out) {
+void add_weight_components(const Operand& o, const Weight& first, LayoutId layout,
+                           std::vector<Component>& out) {
   namespace mma64 = layouts::mma64_nvfp4;
   const uint64_t groups = o.group_size == 0 ? 0 : o.k / o.group_size;
   switch (layout) {
     case LayoutId::kMma64:
-      out.push_back(component(o, ComponentKind::kBlocks, Dtype::kU8,
-                              {div_up(o.n, mma64::kTileN), div_up(o.k, mma64::kTileK), mma64::kBlockBytes}));
+      out.push_back(
+          component(o, ComponentKind::kBlocks, Dtype::kU8,
+                    {div_up(o.n, mma64::kTileN), div_up(o.k, mma64::kTileK), mma64::kBlockBytes}));
       return;
     case LayoutId::kNative:
-      out.push_back(component(o, ComponentKind::kCodes, Dtype::kU8, {o.n, layouts::native_rows::pitch_bytes(o.k)}));
-      out.push_back(component(o, ComponentKind::kBlockScale, Dtype::kF8E4M3,
-                              {div_up(o.n, layouts::sf128x4::kTileRows), layouts::sf128x4::group_tiles(groups),
-                               layouts::sf128x4::kTileBytes}));
+      out.push_back(component(o, ComponentKind::kCodes, Dtype::kU8,
+                              {o.n, layouts::native_rows::pitch_bytes(o.k)}));
+      out.push_back(
+          component(o, ComponentKind::kBlockScale, Dtype::kF8E4M3,
+                    {div_up(o.n, layouts::sf128x4::kTileRows),
+                     layouts::sf128x4::group_tiles(groups), layouts::sf128x4::kTileBytes}));
       return;
     case LayoutId::kPlain:
       if (o.scheme == Scheme::kNvfp4) {
         out.push_back(component(o, ComponentKind::kCodes, Dtype::kU8, {o.n, o.k / 2}));
         out.push_back(component(o, ComponentKind::kBlockScale, Dtype::kF8E4M3, {o.n, groups}));
       } else {
-        out.push_back(component(o, ComponentKind::kCodes, first.dtype, o.gemm ? Shape{o.n, o.k} : first.shape));
+        out.push_back(component(o, ComponentKind::kCodes, first.dtype,
+                                o.gemm ? Shape{o.n, o.k} : first.shape));
       }
       return;
   }
@@ -98,14 +106,16 @@ void add_vectors(const Operand& o, const Model& model, std::vector<Component>& o
     multiplier = multiplier || !model.weights[part.weight].multipliers.empty();
     input_scale = input_scale || !model.weights[part.weight].input_scales.empty();
   }
-  if (multiplier) out.push_back(component(o, ComponentKind::kMultiplier, Dtype::kF32, {o.parts.size()}));
+  if (multiplier)
+    out.push_back(component(o, ComponentKind::kMultiplier, Dtype::kF32, {o.parts.size()}));
   if (input_scale) {
     out.push_back(component(o, ComponentKind::kInputScale, Dtype::kF32, {o.parts.size()}));
     out.back().required = false;
   }
   const Weight& first = model.weights[o.parts[0].weight];
   if (const auto* bias = first.find(ComponentKind::kBias))
-    out.push_back(component(o, ComponentKind::kBias, model.source.tensors[bias->tensors[0]].dtype, {o.n}));
+    out.push_back(
+        component(o, ComponentKind::kBias, model.source.tensors[bias->tensors[0]].dtype, {o.n}));
 }
 
 uint64_t padded(uint64_t value, uint32_t unit) { return round_up(value, unit); }
@@ -127,8 +137,10 @@ Result<std::vector<FormChoice>> choose_forms(const Weight& weight, const Options
     const LayoutId layout = forced ? *options.layout : default_layout(weight, sm);
     const LayoutInfo& info = info_of(layout);
     if (!serves(info, sm))
-      return Error{ErrorKind::kNoFormForTarget,
-                   "layout '" + std::string(info.name) + "' does not serve sm_" + std::to_string(sm), "", weight.name};
+      return Error{
+          ErrorKind::kNoFormForTarget,
+          "layout '" + std::string(info.name) + "' does not serve sm_" + std::to_string(sm), "",
+          weight.name};
     uint64_t& targets = chosen[layout];
     targets |= default_targets(info);
     if (!info.any_sm) targets |= artifact::target_mask(sm).value_or(0);
@@ -146,7 +158,8 @@ Form make_form(const Operand& operand, const Model& model, const FormChoice& cho
   form.targets = choice.targets;
   form.padded_n = padded(operand.n, info.pad_n);
   form.padded_k = padded(operand.k, info.pad_k);
-  add_weight_components(operand, model.weights[operand.parts[0].weight], choice.layout, form.components);
+  add_weight_components(operand, model.weights[operand.parts[0].weight], choice.layout,
+                        form.components);
   add_vectors(operand, model, form.components);
   if (!info.lossless) {
     Component exceptions;

@@ -21,7 +21,8 @@ Result<std::vector<FormChoice>> choose_forms(const model::Weight& weight, const 
 /// True if the layout has a variant for what this weight is.
 bool can_hold(LayoutId layout, const model::Weight& weight);
 
-/// Components of `operand` in this layout; blobs are not assigned yet. `first` is the weight of the first part.
+/// Components of `operand` in this layout; blobs are not assigned yet. `first` is the weight of the
+/// first part.
 Form make_form(const Operand& operand, const model::Model& model, const FormChoice& choice);
 
 }  // namespace imp::plan

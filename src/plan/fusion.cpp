@@ -20,7 +20,8 @@ bool same_bias(const Model& model, const Weight& a, const Weight& b) {
 }
 
 /// Why these weights cannot be one operand; empty if they can.
-std::string reason_not_to_fuse(const Model& model, const FusionGroup& group, const std::vector<std::vector<FormChoice>>& forms) {
+std::string reason_not_to_fuse(const Model& model, const FusionGroup& group,
+                               const std::vector<std::vector<FormChoice>>& forms) {
   const Weight& first = model.weights[group.weights[0]];
   for (size_t i = 0; i < group.weights.size(); ++i) {
     const Weight& weight = model.weights[group.weights[i]];
@@ -31,22 +32,25 @@ std::string reason_not_to_fuse(const Model& model, const FusionGroup& group, con
     if (i + 1 == group.weights.size()) break;
     for (const FormChoice& form : forms[i]) {
       const layouts::LayoutInfo& layout = *layouts::find_layout(static_cast<uint16_t>(form.layout));
-      if (layout.fusion == layouts::Fusion::kNever) return "layout " + std::string(layout.name) + " does not fuse";
+      if (layout.fusion == layouts::Fusion::kNever)
+        return "layout " + std::string(layout.name) + " does not fuse";
       if (weight.n % layout.fuse_unit_n != 0)
-        return last_component(weight.name) + " has " + std::to_string(weight.n) + " rows, " + layout.name +
-               " joins at multiples of " + std::to_string(layout.fuse_unit_n);
+        return last_component(weight.name) + " has " + std::to_string(weight.n) + " rows, " +
+               layout.name + " joins at multiples of " + std::to_string(layout.fuse_unit_n);
     }
   }
   return "";
 }
 
-/// Experts are inside an operand: "mlp.experts.*.down_proj" is the operand "mlp.experts.down_proj", as stacked checkpoints name it.
+/// Experts are inside an operand: "mlp.experts.*.down_proj" is the operand "mlp.experts.down_proj",
+/// as stacked checkpoints name it.
 std::string operand_name(std::string name) {
   const size_t star = name.find(".*.");
   return star == std::string::npos ? name : name.erase(star, 2);
 }
 
-Operand operand_of(const Model& model, const std::vector<uint32_t>& weights, const std::vector<FormChoice>& forms) {
+Operand operand_of(const Model& model, const std::vector<uint32_t>& weights,
+                   const std::vector<FormChoice>& forms) {
   const Weight& first = model.weights[weights[0]];
   Operand operand;
   operand.name = operand_name(first.name);
@@ -68,7 +72,8 @@ Operand operand_of(const Model& model, const std::vector<uint32_t>& weights, con
 
 std::string list_of_parts(const Model& model, const FusionGroup& group) {
   std::string text;
-  for (const uint32_t w : group.weights) text += (text.empty() ? "" : ", ") + last_component(model.weights[w].name);
+  for (const uint32_t w : group.weights)
+    text += (text.empty() ? "" : ", ") + last_component(model.weights[w].name);
   return text;
 }
 
@@ -76,7 +81,8 @@ Status check_unique_names(const std::vector<Operand>& operands) {
   std::set<std::string_view> seen;
   for (const Operand& operand : operands)
     if (!seen.insert(operand.name).second)
-      return Error{ErrorKind::kDuplicateName, "two operands would have this name", "", operand.name};
+      return Error{ErrorKind::kDuplicateName, "two operands would have this name", "",
+                   operand.name};
   return {};
 }
 

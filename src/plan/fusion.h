@@ -8,7 +8,8 @@
 
 namespace imp::plan {
 
-/// Operands in execution order, forms included, blobs not yet placed. Errors: those of choose_forms; kDuplicateName.
+/// Operands in execution order, forms included, blobs not yet placed. Errors: those of
+/// choose_forms; kDuplicateName.
 Result<std::vector<Operand>> make_operands(const model::Model& model, const Options& options);
 
 }  // namespace imp::plan

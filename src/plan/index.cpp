@@ -19,7 +19,8 @@ void fill_dims(uint64_t (&dims)[8], const Shape& shape) {
 
 uint32_t add_scalars(Index& index, const std::vector<Scalar>& scalars) {
   const auto first = static_cast<uint32_t>(index.scalars.size());
-  for (const Scalar& s : scalars) index.scalars.push_back({s.bits, static_cast<uint8_t>(s.state), {}});
+  for (const Scalar& s : scalars)
+    index.scalars.push_back({s.bits, static_cast<uint8_t>(s.state), {}});
   return scalars.empty() ? 0 : first;
 }
 
@@ -70,7 +71,8 @@ void add_operand(Index& index, const Model& model, const Plan& plan, uint32_t po
   record.n = operand.n;
   record.k = operand.k;
   record.group_size = operand.group_size;
-  record.flags = (operand.gemm ? artifact::kOperandGemm : 0u) | (operand.tied_head ? artifact::kOperandTiedHead : 0u);
+  record.flags = (operand.gemm ? artifact::kOperandGemm : 0u) |
+                 (operand.tied_head ? artifact::kOperandTiedHead : 0u);
   record.first_part = static_cast<uint32_t>(index.parts.size());
   record.part_count = static_cast<uint32_t>(operand.parts.size());
   record.first_form = static_cast<uint32_t>(index.forms.size());
@@ -136,7 +138,8 @@ artifact::Index build_index(const Model& model, const Plan& plan) {
   add_source_files(index, model);
   add_source_tensors(index, model, plan);
   index.payload_files.push_back({});
-  // The companion table comes after the payload, but its names belong to the string table before it.
+  // The companion table comes after the payload, but its names belong to the string table before
+  // it.
   for (const std::string& name : model.source.companions) index.strings.add(name);
   return index;
 }
@@ -146,7 +149,8 @@ std::vector<uint32_t> first_component_records(const Plan& plan) {
   uint32_t next = 0;
   for (const uint32_t position : plan.by_name) {
     first[position] = next;
-    for (const Form& form : plan.operands[position].forms) next += static_cast<uint32_t>(form.components.size());
+    for (const Form& form : plan.operands[position].forms)
+      next += static_cast<uint32_t>(form.components.size());
   }
   return first;
 }

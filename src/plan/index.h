@@ -6,11 +6,13 @@
 
 namespace imp::plan {
 
-/// Records in the order of the file. Component offsets are those of plan.blobs; call it before placement to learn the sizes.
-/// source_tensors are in (file, offset) order, like Model::source.tensors.
+/// Records in the order of the file. Component offsets are those of plan.blobs; call it before
+/// placement to learn the sizes. source_tensors are in (file, offset) order, like
+/// Model::source.tensors.
 artifact::Index build_index(const model::Model& model, const Plan& plan);
 
-/// For each operand (plan order) the index of its first component record; its forms' components follow in order.
+/// For each operand (plan order) the index of its first component record; its forms' components
+/// follow in order.
 std::vector<uint32_t> first_component_records(const Plan& plan);
 
 }  // namespace imp::plan

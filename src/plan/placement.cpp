@@ -14,7 +14,8 @@ bool is_small(const Blob& blob) { return blob.size_bytes < artifact::kSmallCompo
 
 /// Vectors are the same bytes in every form of an operand.
 bool is_shared(ComponentKind kind) {
-  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale || kind == ComponentKind::kBias;
+  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale ||
+         kind == ComponentKind::kBias;
 }
 
 uint32_t blob_of_earlier_form(const Operand& operand, size_t form, ComponentKind kind) {
@@ -60,7 +61,8 @@ std::vector<Blob> place_payload(std::vector<Operand>& operands, uint64_t payload
   uint64_t at = payload_offset_bytes;
   for (const uint32_t i : order) {
     Blob blob = blobs[i];
-    blob.offset_bytes = round_up(at, is_small(blob) ? artifact::kPoolAlignmentBytes : artifact::kLargeAlignmentBytes);
+    blob.offset_bytes = round_up(
+        at, is_small(blob) ? artifact::kPoolAlignmentBytes : artifact::kLargeAlignmentBytes);
     at = blob.offset_bytes + blob.size_bytes;
     new_index[i] = static_cast<uint32_t>(placed.size());
     placed.push_back(blob);

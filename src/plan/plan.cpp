@@ -15,7 +15,8 @@ namespace {
 
 using model::Model;
 
-// Fixed memory of a run: slabs in flight (source, packed, read-back) stay below this whatever the thread count.
+// Fixed memory of a run: slabs in flight (source, packed, read-back) stay below this whatever the
+// thread count.
 constexpr uint64_t kSlabMemoryBytes = 96u << 20;
 constexpr uint64_t kMaxSlabBytes = 8u << 20;
 // Code, allocator, header parser, exceptions in memory.
@@ -23,17 +24,20 @@ constexpr uint64_t kBaseMemoryBytes = 96u << 20;
 
 Status check_targets(const Options& options) {
   if (options.sms.empty() && !options.layout)
-    return Error{ErrorKind::kUsage, "name at least one --target (see --list-targets) or a --layout", "", ""};
+    return Error{ErrorKind::kUsage, "name at least one --target (see --list-targets) or a --layout",
+                 "", ""};
   for (const uint32_t sm : options.sms)
     if (!artifact::target_mask(sm))
-      return Error{ErrorKind::kUsage, "sm_" + std::to_string(sm) + " is no known target; see --list-targets", "", ""};
+      return Error{ErrorKind::kUsage,
+                   "sm_" + std::to_string(sm) + " is no known target; see --list-targets", "", ""};
   return {};
 }
 
 std::vector<uint32_t> sorted_by_name(const std::vector<Operand>& operands) {
   std::vector<uint32_t> order(operands.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return operands[a].name < operands[b].name; });
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return operands[a].name < operands[b].name; });
   return order;
 }
 
@@ -71,20 +75,24 @@ Result<Plan> make_plan(const Model& model, const Options& options) {
   IMP_ASSIGN(plan.operands, make_operands(model, {plan.sms, plan.layout}));
   plan.by_name = sorted_by_name(plan.operands);
   // Sizes of the index do not depend on the offsets in it, so it is built once to learn them.
-  plan.payload_offset_bytes = artifact::payload_offset_bytes(artifact::counts_of(build_index(model, plan)));
+  plan.payload_offset_bytes =
+      artifact::payload_offset_bytes(artifact::counts_of(build_index(model, plan)));
   plan.blobs = place_payload(plan.operands, plan.payload_offset_bytes);
-  plan.payload_end_bytes =
-      plan.blobs.empty() ? plan.payload_offset_bytes : plan.blobs.back().offset_bytes + plan.blobs.back().size_bytes;
+  plan.payload_end_bytes = plan.blobs.empty()
+                               ? plan.payload_offset_bytes
+                               : plan.blobs.back().offset_bytes + plan.blobs.back().size_bytes;
   plan.steps = make_steps(model, plan);
   plan.constants = make_constants(model, plan);
   plan.exceptions_bound_bytes = exceptions_bound_bytes(plan);
-  plan.tail_bound_bytes = artifact::chunk_table_bound_bytes(extents_of(plan), plan.exceptions_bound_bytes) +
-                          manifest_bound(model, plan) + companion_bytes(model);
+  plan.tail_bound_bytes =
+      artifact::chunk_table_bound_bytes(extents_of(plan), plan.exceptions_bound_bytes) +
+      manifest_bound(model, plan) + companion_bytes(model);
   return plan;
 }
 
 StreamBudget stream_budget(uint64_t threads) {
-  // Each job holds its source slab and at most twice as much of packed bytes, one form after the other.
+  // Each job holds its source slab and at most twice as much of packed bytes, one form after the
+  // other.
   const uint64_t in_flight = 2 * threads + 1;
   const uint64_t slab = std::min(kMaxSlabBytes, kSlabMemoryBytes / (3 * in_flight));
   return {std::max<uint64_t>(slab, 64u << 10), threads};

@@ -1,5 +1,5 @@
-// The plan: what the artifact will hold and where, and which source bytes go there. Pure data, made from
-// the model without reading a plane; the CPU and the GPU executor take the same steps.
+// The plan: what the artifact will hold and where, and which source bytes go there. Pure data, made
+// from the model without reading a plane; the CPU and the GPU executor take the same steps.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,16 @@ using layouts::LayoutId;
 using model::ComponentKind;
 
 struct Options {
-  std::vector<uint32_t> sms;        ///< targets as compute capability x 10; order and repeats do not matter
-  std::optional<LayoutId> layout;   ///< for every operand that it can hold
+  std::vector<uint32_t>
+      sms;  ///< targets as compute capability x 10; order and repeats do not matter
+  std::optional<LayoutId> layout;  ///< for every operand that it can hold
 };
 
 /// A run of payload bytes. Several components may be the same blob (equal forms share bytes).
 struct Blob {
   uint64_t offset_bytes = 0;  ///< from the start of the artifact; exact
   uint64_t size_bytes = 0;
-  uint64_t targets = 0;       ///< union of the forms that use it
+  uint64_t targets = 0;  ///< union of the forms that use it
   uint32_t operand = 0;
 };
 
@@ -71,10 +72,10 @@ struct Operand {
 };
 
 enum class Action : uint8_t {
-  kCopy,         ///< bytes as they are
-  kMma64Nvfp4,   ///< codes of a part to blocks; needs the block scales of the same rows
-  kNativeRows,   ///< codes to rows of 16-byte pitch
-  kSf128x4,      ///< block scales to 128x4 tiles
+  kCopy,        ///< bytes as they are
+  kMma64Nvfp4,  ///< codes of a part to blocks; needs the block scales of the same rows
+  kNativeRows,  ///< codes to rows of 16-byte pitch
+  kSf128x4,     ///< block scales to 128x4 tiles
 };
 
 /// Where the rows of one source tensor go in one form.
@@ -82,10 +83,12 @@ struct Write {
   Action action = Action::kCopy;
   uint64_t offset_bytes = 0;  ///< from the start of the artifact, for row 0 of the tensor
   uint64_t size_bytes = 0;    ///< bytes this write covers in the end
-  uint32_t exceptions = model::kNone;  ///< index of the exceptions component in the artifact's component table
+  uint32_t exceptions =
+      model::kNone;  ///< index of the exceptions component in the artifact's component table
 };
 
-/// One source tensor in one operand. `writes` is empty for a tensor whose numbers live in the index or that other steps read.
+/// One source tensor in one operand. `writes` is empty for a tensor whose numbers live in the index
+/// or that other steps read.
 struct Step {
   uint32_t tensor = 0;
   uint32_t operand = 0;
@@ -103,12 +106,12 @@ struct Constant {
 };
 
 struct Plan {
-  std::vector<uint32_t> sms;       ///< ascending, without repeats
+  std::vector<uint32_t> sms;  ///< ascending, without repeats
   std::optional<LayoutId> layout;
-  std::vector<Operand> operands;   ///< in execution order
-  std::vector<uint32_t> by_name;   ///< operand indices sorted by name: the order of the records
-  std::vector<Blob> blobs;         ///< in order of offset
-  std::vector<Step> steps;         ///< in order of the source files
+  std::vector<Operand> operands;  ///< in execution order
+  std::vector<uint32_t> by_name;  ///< operand indices sorted by name: the order of the records
+  std::vector<Blob> blobs;        ///< in order of offset
+  std::vector<Step> steps;        ///< in order of the source files
   std::vector<Constant> constants;
   uint64_t payload_offset_bytes = 0;  ///< also the size of header and index
   uint64_t payload_end_bytes = 0;
@@ -116,7 +119,8 @@ struct Plan {
   uint64_t tail_bound_bytes = 0;        ///< digests, manifest, companions
 };
 
-/// Errors: kUsage (neither target nor layout, a target that is none), kNoFormForTarget (the layout does not serve a target), kDuplicateName.
+/// Errors: kUsage (neither target nor layout, a target that is none), kNoFormForTarget (the layout
+/// does not serve a target), kDuplicateName.
 Result<Plan> make_plan(const model::Model& model, const Options& options);
 
 /// Source bytes per slab and jobs in flight of a run with `threads` workers: what bounds memory.

@@ -19,7 +19,8 @@ using nlohmann::ordered_json;
 std::string layout_names(const Operand& operand) {
   std::string text;
   for (const Form& form : operand.forms)
-    text += (text.empty() ? "" : "+") + std::string(layouts::find_layout(static_cast<uint16_t>(form.layout))->name);
+    text += (text.empty() ? "" : "+") +
+            std::string(layouts::find_layout(static_cast<uint16_t>(form.layout))->name);
   return text;
 }
 
@@ -28,7 +29,8 @@ uint64_t bytes_of(const Operand& operand, const Plan& plan) {
   std::vector<uint32_t> seen;
   for (const Form& form : operand.forms)
     for (const Component& c : form.components) {
-      if (c.blob == model::kNone || std::find(seen.begin(), seen.end(), c.blob) != seen.end()) continue;
+      if (c.blob == model::kNone || std::find(seen.begin(), seen.end(), c.blob) != seen.end())
+        continue;
       seen.push_back(c.blob);
       total += plan.blobs[c.blob].size_bytes;
     }
@@ -127,7 +129,8 @@ std::string operand_json(const Model& model, const Plan& plan, uint32_t position
   if (!operand.fusion.empty()) json["fusion"] = operand.fusion;
   json["parts"] = ordered_json::array();
   for (const Part& part : operand.parts)
-    json["parts"].push_back({{"module", model.weights[part.weight].name}, {"n0", part.n0}, {"n", part.n_count}});
+    json["parts"].push_back(
+        {{"module", model.weights[part.weight].name}, {"n0", part.n0}, {"n", part.n_count}});
   json["forms"] = ordered_json::array();
   for (const Form& form : operand.forms) json["forms"].push_back(form_json(form, plan));
   json["size_bytes"] = bytes_of(operand, plan);
@@ -135,31 +138,38 @@ std::string operand_json(const Model& model, const Plan& plan, uint32_t position
 }
 
 void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_t threads) {
-  out << fmt::format("source   {} ({}, {}, {})\n", printable(model.source.folder.string()), model.architecture,
-                     model.producer, model.quantization);
+  out << fmt::format("source   {} ({}, {}, {})\n", printable(model.source.folder.string()),
+                     model.architecture, model.producer, model.quantization);
   out << fmt::format("targets  {}   layout {}\n\n", targets_text(plan), layout_option(plan));
   size_t width = 8;
   for (const Operand& operand : plan.operands) width = std::max(width, operand.name.size());
-  const auto print_row = [&](const auto& name, const auto& role, const auto& scheme, const auto& layout, const auto& shape,
-                             const auto& padded, const auto& bytes, const std::string& remark) {
-    out << fmt::format("{:<{}}  {:<18} {:<6} {:<13} {:<18} {:<21} {:>15}", name, width, role, scheme, layout, shape, padded, bytes)
+  const auto print_row = [&](const auto& name, const auto& role, const auto& scheme,
+                             const auto& layout, const auto& shape, const auto& padded,
+                             const auto& bytes, const std::string& remark) {
+    out << fmt::format("{:<{}}  {:<18} {:<6} {:<13} {:<18} {:<21} {:>15}", name, width, role,
+                       scheme, layout, shape, padded, bytes)
         << (remark.empty() ? "" : "  ") << remark << "\n";
   };
   print_row("operand", "role", "scheme", "layout", "shape", "padded", "bytes", "fusion");
   for (const Operand& o : plan.operands)
-    print_row(printable(o.name), role_name(o.role), scheme_name(o.scheme), layout_names(o), shape_text(o, model), padding_text(o),
-              with_thousands(bytes_of(o, plan)), o.tied_head ? "also the output head (tied)" : o.fusion);
+    print_row(printable(o.name), role_name(o.role), scheme_name(o.scheme), layout_names(o),
+              shape_text(o, model), padding_text(o), with_thousands(bytes_of(o, plan)),
+              o.tied_head ? "also the output head (tied)" : o.fusion);
   out << "\nscheme    modules     source bytes\n";
   for (const auto& [scheme, row] : histogram(model))
-    out << fmt::format("{:<8} {:>8} {:>16}\n", scheme, with_thousands(row.first), with_thousands(row.second));
+    out << fmt::format("{:<8} {:>8} {:>16}\n", scheme, with_thousands(row.first),
+                       with_thousands(row.second));
   const Totals totals = totals_of(model);
-  out << fmt::format("\ntensors  {} converted, {} copied, {} ignored; {} bytes\n", totals.converted, totals.copied,
-                     totals.ignored, with_thousands(totals.source_bytes));
+  out << fmt::format("\ntensors  {} converted, {} copied, {} ignored; {} bytes\n", totals.converted,
+                     totals.copied, totals.ignored, with_thousands(totals.source_bytes));
   out << fmt::format("operands {}\n", plan.operands.size());
-  out << fmt::format("index    {} bytes (payload starts there)\n", with_thousands(plan.payload_offset_bytes));
-  out << fmt::format("payload  {} bytes\n", with_thousands(plan.payload_end_bytes - plan.payload_offset_bytes));
+  out << fmt::format("index    {} bytes (payload starts there)\n",
+                     with_thousands(plan.payload_offset_bytes));
+  out << fmt::format("payload  {} bytes\n",
+                     with_thousands(plan.payload_end_bytes - plan.payload_offset_bytes));
   out << fmt::format("exceptions  at most {} bytes\n", with_thousands(plan.exceptions_bound_bytes));
-  out << fmt::format("tail     at most {} bytes (digests, manifest, companions)\n", with_thousands(plan.tail_bound_bytes));
+  out << fmt::format("tail     at most {} bytes (digests, manifest, companions)\n",
+                     with_thousands(plan.tail_bound_bytes));
   out << fmt::format("memory   at most {}\n", human_bytes(peak_memory_bytes(model, plan, threads)));
 }
 
@@ -172,7 +182,9 @@ void print_plan_json(std::ostream& out, const Model& model, const Plan& plan, ui
   head["quantization"] = model.quantization;
   head["targets"] = targets_text(plan);
   head["layout"] = layout_option(plan);
-  head["inventory"] = {{"converted", totals.converted}, {"copied", totals.copied}, {"ignored", totals.ignored},
+  head["inventory"] = {{"converted", totals.converted},
+                       {"copied", totals.copied},
+                       {"ignored", totals.ignored},
                        {"source_bytes", totals.source_bytes}};
   head["schemes"] = ordered_json::object();
   for (const auto& [scheme, row] : histogram(model))
@@ -186,7 +198,8 @@ void print_plan_json(std::ostream& out, const Model& model, const Plan& plan, ui
   std::string text = head.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.pop_back();
   out << text << ",\"operands\":[";
-  for (uint32_t o = 0; o < plan.operands.size(); ++o) out << (o == 0 ? "\n" : ",\n") << operand_json(model, plan, o);
+  for (uint32_t o = 0; o < plan.operands.size(); ++o)
+    out << (o == 0 ? "\n" : ",\n") << operand_json(model, plan, o);
   out << "\n]}\n";
 }
 

@@ -31,7 +31,8 @@ struct Route {
 };
 
 std::optional<Route> route_of(const Form& form, const Operand& operand, ComponentKind plane) {
-  if (plane == ComponentKind::kMultiplier || plane == ComponentKind::kInputScale) return std::nullopt;
+  if (plane == ComponentKind::kMultiplier || plane == ComponentKind::kInputScale)
+    return std::nullopt;
   const bool nvfp4 = operand.scheme == model::Scheme::kNvfp4;
   if (form.layout == LayoutId::kMma64 && plane == ComponentKind::kCodes)
     return Route{ComponentKind::kBlocks, Action::kMma64Nvfp4};
@@ -43,8 +44,10 @@ std::optional<Route> route_of(const Form& form, const Operand& operand, Componen
   return Route{plane, Action::kCopy};
 }
 
-/// Bytes that `rows` rows of a part take in a component; also the offset of row `rows` where rows is a joint of parts.
-uint64_t extent_of_rows(Action action, const Operand& operand, const model::SourceTensor& tensor, uint64_t rows, uint64_t part_rows) {
+/// Bytes that `rows` rows of a part take in a component; also the offset of row `rows` where rows
+/// is a joint of parts.
+uint64_t extent_of_rows(Action action, const Operand& operand, const model::SourceTensor& tensor,
+                        uint64_t rows, uint64_t part_rows) {
   namespace mma64 = layouts::mma64_nvfp4;
   switch (action) {
     case Action::kMma64Nvfp4:
@@ -67,7 +70,8 @@ class StepBuilder {
   std::vector<Step> build() {
     for (uint32_t o = 0; o < plan_.operands.size(); ++o)
       for (uint32_t p = 0; p < plan_.operands[o].parts.size(); ++p) add_part(o, p);
-    std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) { return a.tensor < b.tensor; });
+    std::stable_sort(steps_.begin(), steps_.end(),
+                     [](const Step& a, const Step& b) { return a.tensor < b.tensor; });
     return std::move(steps_);
   }
 
@@ -84,7 +88,8 @@ class StepBuilder {
         step.part = p;
         step.expert = e;
         step.plane = set.kind;
-        if (set.kind == ComponentKind::kCodes && scales != nullptr) step.scale_tensor = scales->tensors[e];
+        if (set.kind == ComponentKind::kCodes && scales != nullptr)
+          step.scale_tensor = scales->tensors[e];
         add_writes(step);
         steps_.push_back(std::move(step));
       }
@@ -94,7 +99,8 @@ class StepBuilder {
     const Operand& operand = plan_.operands[step.operand];
     uint32_t record = first_record_[step.operand];
     for (const Form& form : operand.forms) {
-      if (const auto route = route_of(form, operand, step.plane)) add_write(step, form, *route, record);
+      if (const auto route = route_of(form, operand, step.plane))
+        add_write(step, form, *route, record);
       record += static_cast<uint32_t>(form.components.size());
     }
   }
@@ -109,11 +115,13 @@ class StepBuilder {
       const Component& component = form.components[c];
       if (component.kind == ComponentKind::kExceptions) write.exceptions = first_record + c;
       if (component.kind != route.component) continue;
-      write.offset_bytes = plan_.blobs[component.blob].offset_bytes + step.expert * component.expert_stride_bytes +
+      write.offset_bytes = plan_.blobs[component.blob].offset_bytes +
+                           step.expert * component.expert_stride_bytes +
                            extent_of_rows(route.action, operand, tensor, part.n0, part.n_count);
-      write.size_bytes = route.action == Action::kCopy
-                             ? tensor.size_bytes
-                             : extent_of_rows(route.action, operand, tensor, part.n_count, part.n_count);
+      write.size_bytes =
+          route.action == Action::kCopy
+              ? tensor.size_bytes
+              : extent_of_rows(route.action, operand, tensor, part.n_count, part.n_count);
     }
     if (route.action != Action::kMma64Nvfp4) write.exceptions = kNone;
     // Forms that share a blob ask for the same bytes at the same place: once is enough.
@@ -130,17 +138,20 @@ class StepBuilder {
 
 /// What a kernel multiplies by: the value, or fl32(1 / value) of a divisor.
 uint32_t kernel_bits(const Scalar& scalar) {
-  if (scalar.state == ScalarState::kDivisor) return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
+  if (scalar.state == ScalarState::kDivisor)
+    return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
   return scalar.state == ScalarState::kMultiplier ? scalar.bits : kAbsentInputScale;
 }
 
 /// [E, parts] f32 of one scalar kind.
-std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand, ComponentKind kind) {
+std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand,
+                                     ComponentKind kind) {
   std::vector<std::byte> bytes;
   for (uint64_t e = 0; e < operand.experts; ++e)
     for (const Part& part : operand.parts) {
       const Weight& weight = model.weights[part.weight];
-      const auto& list = kind == ComponentKind::kMultiplier ? weight.multipliers : weight.input_scales;
+      const auto& list =
+          kind == ComponentKind::kMultiplier ? weight.multipliers : weight.input_scales;
       const uint32_t bits = kernel_bits(list.empty() ? Scalar{} : list[e]);
       bytes.resize(bytes.size() + sizeof bits);
       store_le(bytes.data() + bytes.size() - sizeof bits, bits);
@@ -150,7 +161,9 @@ std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand,
 
 }  // namespace
 
-std::vector<Step> make_steps(const Model& model, const Plan& plan) { return StepBuilder(model, plan).build(); }
+std::vector<Step> make_steps(const Model& model, const Plan& plan) {
+  return StepBuilder(model, plan).build();
+}
 
 std::vector<Constant> make_constants(const Model& model, const Plan& plan) {
   std::vector<Constant> constants;
@@ -158,7 +171,8 @@ std::vector<Constant> make_constants(const Model& model, const Plan& plan) {
     // Every form's copy of a vector is the same blob.
     for (const Component& c : operand.forms[0].components)
       if (c.kind == ComponentKind::kMultiplier || c.kind == ComponentKind::kInputScale)
-        constants.push_back({plan.blobs[c.blob].offset_bytes, scalar_matrix(model, operand, c.kind)});
+        constants.push_back(
+            {plan.blobs[c.blob].offset_bytes, scalar_matrix(model, operand, c.kind)});
   }
   return constants;
 }
@@ -169,7 +183,8 @@ uint64_t exceptions_bound_bytes(const Plan& plan) {
     for (const Form& form : operand.forms)
       for (const Component& c : form.components)
         if (c.kind == ComponentKind::kExceptions)
-          bound += operand.experts * operand.n * (operand.k / operand.group_size) * kExceptionRecordBytes;
+          bound += operand.experts * operand.n * (operand.k / operand.group_size) *
+                   kExceptionRecordBytes;
   return bound;
 }
 

@@ -26,8 +26,10 @@ bool same(const Digest128& digest, const SourceTensorRecord& tensor) {
   return std::memcmp(digest.data(), tensor.digest, digest.size()) == 0;
 }
 
-Error plane_error(const Reader& reader, const SourceTensorRecord& tensor, const std::string& where) {
-  return Error{ErrorKind::kInverseMismatch, "bytes recovered from " + where + " are not those of the source (XXH3-128 differs)",
+Error plane_error(const Reader& reader, const SourceTensorRecord& tensor,
+                  const std::string& where) {
+  return Error{ErrorKind::kInverseMismatch,
+               "bytes recovered from " + where + " are not those of the source (XXH3-128 differs)",
                reader.path(), std::string(reader.string(tensor.name))};
 }
 
@@ -55,50 +57,61 @@ class FormCheck {
     const uint64_t step = slab_rows(view_, kSlabBytes);
     for (uint64_t row = 0; row < view_.operand.n; row += step) {
       IMP_TRY(check_interrupted());
-      IMP_ASSIGN(const StoredSlab stored, read_slab(view_, expert, row, std::min(step, view_.operand.n - row)));
+      IMP_ASSIGN(const StoredSlab stored,
+                 read_slab(view_, expert, row, std::min(step, view_.operand.n - row)));
       IMP_ASSIGN(CanonicalSlab canonical, invert(view_, stored));
       IMP_TRY(exceptions_.apply(stored, canonical));
       for (size_t p = 0; p < parts.size(); ++p) update(parts[p], stored, canonical, digests[p]);
     }
     for (uint32_t p = 0; p < parts.size(); ++p) {
       compare(p, expert, ComponentKind::kCodes, digests[p].codes.digest());
-      if (view_.groups() > 0) compare(p, expert, ComponentKind::kBlockScale, digests[p].scales.digest());
+      if (view_.groups() > 0)
+        compare(p, expert, ComponentKind::kBlockScale, digests[p].scales.digest());
     }
     return check_bias(expert);
   }
 
   /// The rows of the slab that belong to this part.
-  void update(const artifact::PartRecord& part, const StoredSlab& stored, const CanonicalSlab& canonical, PartDigests& digests) {
+  void update(const artifact::PartRecord& part, const StoredSlab& stored,
+              const CanonicalSlab& canonical, PartDigests& digests) {
     const uint64_t begin = std::max(part.n0, stored.row0);
     const uint64_t end = std::min(part.n0 + part.n_count, stored.row0 + stored.rows);
     if (begin >= end) return;
     const uint64_t code_row = canonical.codes.size() / stored.rows;
-    digests.codes.update(Bytes(canonical.codes).subspan((begin - stored.row0) * code_row, (end - begin) * code_row));
+    digests.codes.update(
+        Bytes(canonical.codes).subspan((begin - stored.row0) * code_row, (end - begin) * code_row));
     const uint64_t scale_row = view_.groups();
     if (scale_row > 0)
-      digests.scales.update(Bytes(canonical.scales).subspan((begin - stored.row0) * scale_row, (end - begin) * scale_row));
+      digests.scales.update(
+          Bytes(canonical.scales)
+              .subspan((begin - stored.row0) * scale_row, (end - begin) * scale_row));
   }
 
   void compare(uint32_t part, uint32_t expert, ComponentKind plane, const Digest128& digest) {
     const SourceTensorRecord* tensor = planes_.find(operand_, part, expert, plane);
     if (tensor == nullptr) {
-      problems_.add(Error{ErrorKind::kInverseMismatch, "no source tensor is recorded for plane " +
-                              std::to_string(static_cast<int>(plane)) + " of part " + std::to_string(part) + ", expert " +
-                              std::to_string(expert), view_.reader.path(), view_.name()});
+      problems_.add(Error{ErrorKind::kInverseMismatch,
+                          "no source tensor is recorded for plane " +
+                              std::to_string(static_cast<int>(plane)) + " of part " +
+                              std::to_string(part) + ", expert " + std::to_string(expert),
+                          view_.reader.path(), view_.name()});
       return;
     }
     ++compared_;
-    if (!same(digest, *tensor)) problems_.add(plane_error(view_.reader, *tensor, "operand '" + view_.name() + "'"));
+    if (!same(digest, *tensor))
+      problems_.add(plane_error(view_.reader, *tensor, "operand '" + view_.name() + "'"));
   }
 
   Status check_bias(uint32_t expert) {
-    const artifact::ComponentRecord* bias = view_.reader.find_component(view_.form, ComponentKind::kBias);
+    const artifact::ComponentRecord* bias =
+        view_.reader.find_component(view_.form, ComponentKind::kBias);
     if (bias == nullptr) return {};
     const auto parts = view_.reader.parts_of(view_.operand);
     const uint64_t elem_bytes = dtype_bits(static_cast<Dtype>(bias->dtype)) / 8;
     for (uint32_t p = 0; p < parts.size(); ++p) {
       std::vector<std::byte> bytes(parts[p].n_count * elem_bytes);
-      IMP_TRY(view_.reader.read_component(*bias, expert * bias->expert_stride_bytes + parts[p].n0 * elem_bytes, bytes));
+      IMP_TRY(view_.reader.read_component(
+          *bias, expert * bias->expert_stride_bytes + parts[p].n0 * elem_bytes, bytes));
       compare(p, expert, ComponentKind::kBias, xxh3_128(bytes));
     }
     return {};
@@ -113,37 +126,48 @@ class FormCheck {
 };
 
 /// A tensor that no GEMM takes: its bytes are the component's.
-Result<uint64_t> check_whole(const FormView& view, uint32_t operand, const PlaneTable& planes, Problems& problems) {
-  const artifact::ComponentRecord* codes = view.reader.find_component(view.form, ComponentKind::kCodes);
+Result<uint64_t> check_whole(const FormView& view, uint32_t operand, const PlaneTable& planes,
+                             Problems& problems) {
+  const artifact::ComponentRecord* codes =
+      view.reader.find_component(view.form, ComponentKind::kCodes);
   const SourceTensorRecord* tensor = planes.find(operand, 0, 0, ComponentKind::kCodes);
   if (codes == nullptr || tensor == nullptr)
-    return Error{ErrorKind::kInverseMismatch, "has no codes component or no source tensor", view.reader.path(), view.name()};
+    return Error{ErrorKind::kInverseMismatch, "has no codes component or no source tensor",
+                 view.reader.path(), view.name()};
   Xxh3Stream digest;
   std::vector<std::byte> buffer(std::min(kSlabBytes, codes->size_bytes));
   for (uint64_t at = 0; at < codes->size_bytes; at += buffer.size()) {
-    const auto piece = MutableBytes(buffer).first(std::min<uint64_t>(buffer.size(), codes->size_bytes - at));
+    const auto piece =
+        MutableBytes(buffer).first(std::min<uint64_t>(buffer.size(), codes->size_bytes - at));
     IMP_TRY(view.reader.read_component(*codes, at, piece));
     digest.update(piece);
   }
-  if (!same(digest.digest(), *tensor)) problems.add(plane_error(view.reader, *tensor, "operand '" + view.name() + "'"));
+  if (!same(digest.digest(), *tensor))
+    problems.add(plane_error(view.reader, *tensor, "operand '" + view.name() + "'"));
   return uint64_t{1};
 }
 
 /// Scalars of the index are source tensors too.
-uint64_t check_scalars(const Reader& reader, const PlaneTable& planes, uint32_t operand, Problems& problems) {
+uint64_t check_scalars(const Reader& reader, const PlaneTable& planes, uint32_t operand,
+                       Problems& problems) {
   const artifact::OperandRecord& record = reader.operands()[operand];
   uint64_t compared = 0;
-  const auto check = [&](uint32_t part, uint32_t expert, ComponentKind plane, const ScalarRecord& scalar) {
+  const auto check = [&](uint32_t part, uint32_t expert, ComponentKind plane,
+                         const ScalarRecord& scalar) {
     const SourceTensorRecord* tensor = planes.find(operand, part, expert, plane);
     const bool present = scalar.state != static_cast<uint8_t>(artifact::ScalarState::kAbsent);
     if (present != (tensor != nullptr)) {
-      problems.add(Error{ErrorKind::kInverseMismatch, "a scalar of part " + std::to_string(part) + ", expert " + std::to_string(expert) +
-                             (present ? " has no source tensor" : " is missing"), reader.path(), std::string(reader.string(record.name))});
+      problems.add(Error{ErrorKind::kInverseMismatch,
+                         "a scalar of part " + std::to_string(part) + ", expert " +
+                             std::to_string(expert) +
+                             (present ? " has no source tensor" : " is missing"),
+                         reader.path(), std::string(reader.string(record.name))});
       return;
     }
     if (!present) return;
     ++compared;
-    if (!same(xxh3_128(std::as_bytes(std::span(&scalar.bits, 1))), *tensor)) problems.add(plane_error(reader, *tensor, "the scalar table"));
+    if (!same(xxh3_128(std::as_bytes(std::span(&scalar.bits, 1))), *tensor))
+      problems.add(plane_error(reader, *tensor, "the scalar table"));
   };
   const auto parts = reader.parts_of(record);
   for (uint32_t p = 0; p < parts.size(); ++p) {
@@ -175,7 +199,8 @@ void check_chunks(const Reader& reader, uint64_t threads, Problems& problems) {
 
 }  // namespace
 
-ContentCounts check_content(const Reader& reader, const FormSet& forms, uint64_t threads, Problems& problems) {
+ContentCounts check_content(const Reader& reader, const FormSet& forms, uint64_t threads,
+                            Problems& problems) {
   ContentCounts counts;
   counts.chunks = reader.chunks().size();
   for (const artifact::ChunkRecord& chunk : reader.chunks()) counts.bytes += chunk.size_bytes;
@@ -193,7 +218,8 @@ ContentCounts check_content(const Reader& reader, const FormSet& forms, uint64_t
       const FormView view{reader, operand, reader.forms()[f]};
       const Status status = queue.push([view, o, &planes, &problems, &compared]() -> Status {
         const bool gemm = (view.operand.flags & artifact::kOperandGemm) != 0;
-        Result<uint64_t> count = gemm ? FormCheck(view, o, planes, problems).run() : check_whole(view, o, planes, problems);
+        Result<uint64_t> count = gemm ? FormCheck(view, o, planes, problems).run()
+                                      : check_whole(view, o, planes, problems);
         if (count.ok())
           compared += *count;
         else

@@ -1,4 +1,5 @@
-// Content level: bytes are those that were written, and packed forms give back the canonical planes.
+// Content level: bytes are those that were written, and packed forms give back the canonical
+// planes.
 #pragma once
 
 #include <vector>
@@ -18,8 +19,9 @@ struct ContentCounts {
 /// Forms by index that a run looks at.
 using FormSet = std::vector<uint32_t>;
 
-/// Every payload digest, then the inverse of every form in `forms` against the digests of the source tensors, and the
-/// scalars of the index against theirs.
-ContentCounts check_content(const artifact::Reader& reader, const FormSet& forms, uint64_t threads, Problems& problems);
+/// Every payload digest, then the inverse of every form in `forms` against the digests of the
+/// source tensors, and the scalars of the index against theirs.
+ContentCounts check_content(const artifact::Reader& reader, const FormSet& forms, uint64_t threads,
+                            Problems& problems);
 
 }  // namespace imp::verify

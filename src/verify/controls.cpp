@@ -20,7 +20,8 @@ namespace {
 using artifact::Reader;
 using layouts::LayoutId;
 
-/// Byte of `slab.codes` that holds the magnitude's low bit (bit 0) of code (row, k), k a multiple of 16.
+/// Byte of `slab.codes` that holds the magnitude's low bit (bit 0) of code (row, k), k a multiple
+/// of 16.
 uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
   namespace mma64 = layouts::mma64_nvfp4;
   switch (static_cast<LayoutId>(view.form.layout)) {
@@ -28,16 +29,21 @@ uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
       const uint64_t k_tiles = (view.operand.k + mma64::kTileK - 1) / mma64::kTileK;
       // Bit 0 of a word belongs to a magnitude: bits 0..2 are register 2's (layout header).
       return mma64::block_offset_bytes(row, k, k_tiles) +
-             4 * mma64::word_of_src(static_cast<uint32_t>(row % mma64::kTileN), static_cast<uint32_t>(k % mma64::kTileK / 8));
+             4 * mma64::word_of_src(static_cast<uint32_t>(row % mma64::kTileN),
+                                    static_cast<uint32_t>(k % mma64::kTileK / 8));
     }
-    case LayoutId::kNative: return row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2;
-    case LayoutId::kPlain: break;
+    case LayoutId::kNative:
+      return row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2;
+    case LayoutId::kPlain:
+      break;
   }
   return row * (view.operand.k / 2) + k / 2;
 }
 
-/// A byte whose lowest bit changes the value of a weight; nullopt if every weight of the slab is zero whatever its code.
-std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& slab, const CanonicalSlab& canonical) {
+/// A byte whose lowest bit changes the value of a weight; nullopt if every weight of the slab is
+/// zero whatever its code.
+std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& slab,
+                                       const CanonicalSlab& canonical) {
   if (!model::is_quantized(view.scheme())) return 0;
   const std::vector<float> multipliers = row_multipliers(view, slab);
   for (uint64_t i = 0; i < canonical.scales.size(); ++i) {
@@ -49,7 +55,8 @@ std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& s
 }
 
 Error not_seen(const Reader& reader, const std::string& tensor, const std::string& check) {
-  return Error{ErrorKind::kControlNotDetected, "a flipped bit in a copy was not seen by " + check, reader.path(), tensor};
+  return Error{ErrorKind::kControlNotDetected, "a flipped bit in a copy was not seen by " + check,
+               reader.path(), tensor};
 }
 
 void control_digest(const Reader& reader, ControlCounts& counts, Problems& problems) {
@@ -66,7 +73,8 @@ void control_digest(const Reader& reader, ControlCounts& counts, Problems& probl
 }
 
 Status control_form(const FormView& view, ControlCounts& counts, Problems& problems) {
-  IMP_ASSIGN(StoredSlab slab, read_slab(view, 0, 0, std::min<uint64_t>(kSlabUnitRows, view.operand.n)));
+  IMP_ASSIGN(StoredSlab slab,
+             read_slab(view, 0, 0, std::min<uint64_t>(kSlabUnitRows, view.operand.n)));
   IMP_ASSIGN(const CanonicalSlab canonical, invert(view, slab));
   const auto byte = byte_to_damage(view, slab, canonical);
   if (!byte) return {};
@@ -87,7 +95,8 @@ Status control_form(const FormView& view, ControlCounts& counts, Problems& probl
 
 }  // namespace
 
-ControlCounts run_controls(const Reader& reader, const std::vector<uint32_t>& forms, Problems& problems) {
+ControlCounts run_controls(const Reader& reader, const std::vector<uint32_t>& forms,
+                           Problems& problems) {
   ControlCounts counts;
   control_digest(reader, counts, problems);
   const std::set<uint32_t> wanted(forms.begin(), forms.end());
@@ -96,7 +105,9 @@ ControlCounts run_controls(const Reader& reader, const std::vector<uint32_t>& fo
     if ((operand.flags & artifact::kOperandGemm) == 0) continue;
     for (uint32_t f = operand.first_form; f < operand.first_form + operand.form_count; ++f) {
       const FormView view{reader, operand, reader.forms()[f]};
-      if (!wanted.contains(f) || !kernels::cpu_gemm_supports(view.form.layout, operand.scheme) || !has_reference(view)) continue;
+      if (!wanted.contains(f) || !kernels::cpu_gemm_supports(view.form.layout, operand.scheme) ||
+          !has_reference(view))
+        continue;
       if (!done.insert({view.form.layout, operand.scheme}).second) continue;
       problems.add(control_form(view, counts, problems));
     }

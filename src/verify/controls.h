@@ -1,4 +1,5 @@
-// Negative controls: each run damages a copy in memory and must see each check fail, else a pass means nothing.
+// Negative controls: each run damages a copy in memory and must see each check fail, else a pass
+// means nothing.
 #pragma once
 
 #include <vector>
@@ -13,8 +14,10 @@ struct ControlCounts {
   uint64_t seen = 0;
 };
 
-/// One flipped bit for the chunk digests, and one in a code of the first quantized (else first plain) GEMM form of each layout in
-/// `forms` for the inverse and for the identity check. A damage that no check sees is kControlNotDetected.
-ControlCounts run_controls(const artifact::Reader& reader, const std::vector<uint32_t>& forms, Problems& problems);
+/// One flipped bit for the chunk digests, and one in a code of the first quantized (else first
+/// plain) GEMM form of each layout in `forms` for the inverse and for the identity check. A damage
+/// that no check sees is kControlNotDetected.
+ControlCounts run_controls(const artifact::Reader& reader, const std::vector<uint32_t>& forms,
+                           Problems& problems);
 
 }  // namespace imp::verify

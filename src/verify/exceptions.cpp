@@ -14,10 +14,12 @@ constexpr uint64_t kBufferRecords = 4096;
 }  // namespace
 
 ExceptionCursor::ExceptionCursor(const FormView& view)
-    : view_(view), component_(view.reader.find_component(view.form, artifact::ComponentKind::kExceptions)) {}
+    : view_(view),
+      component_(view.reader.find_component(view.form, artifact::ComponentKind::kExceptions)) {}
 
 Error ExceptionCursor::error(const std::string& what) const {
-  return Error{ErrorKind::kInverseMismatch, "exceptions: " + what, view_.reader.path(), view_.name()};
+  return Error{ErrorKind::kInverseMismatch, "exceptions: " + what, view_.reader.path(),
+               view_.name()};
 }
 
 Status ExceptionCursor::load_next() {
@@ -27,7 +29,8 @@ Status ExceptionCursor::load_next() {
   if (buffer_at_ == buffer_.size()) {
     const uint64_t left = component_->size_bytes - next_offset_bytes_;
     if (left == 0) return {};
-    if (left % kRecordBytes != 0) return error("size is no multiple of " + std::to_string(kRecordBytes));
+    if (left % kRecordBytes != 0)
+      return error("size is no multiple of " + std::to_string(kRecordBytes));
     buffer_.resize(std::min(left, kBufferRecords * kRecordBytes));
     IMP_TRY(view_.reader.read_component(*component_, next_offset_bytes_, buffer_));
     next_offset_bytes_ += buffer_.size();
@@ -35,10 +38,13 @@ Status ExceptionCursor::load_next() {
   }
   const std::byte* at = buffer_.data() + buffer_at_;
   buffer_at_ += kRecordBytes;
-  const Record record{load_le<uint64_t>(at), static_cast<uint8_t>(at[8]), load_le<uint64_t>(at + 9)};
+  const Record record{load_le<uint64_t>(at), static_cast<uint8_t>(at[8]),
+                      load_le<uint64_t>(at + 9)};
   if (last_group_ && record.group <= *last_group_)
-    return error("group " + std::to_string(record.group) + " follows group " + std::to_string(*last_group_));
-  if ((record.scale & 0x7F) != 0) return error("scale byte of group " + std::to_string(record.group) + " is not zero");
+    return error("group " + std::to_string(record.group) + " follows group " +
+                 std::to_string(*last_group_));
+  if ((record.scale & 0x7F) != 0)
+    return error("scale byte of group " + std::to_string(record.group) + " is not zero");
   last_group_ = record.group;
   next_ = record;
   return {};
@@ -50,7 +56,8 @@ Status ExceptionCursor::apply(const StoredSlab& slab, CanonicalSlab& canonical) 
   const uint64_t first = (slab.expert * view_.operand.n + slab.row0) * groups;
   const uint64_t end = first + slab.rows * groups;
   while (next_ && next_->group < end) {
-    if (next_->group < first) return error("group " + std::to_string(next_->group) + " lies before its place");
+    if (next_->group < first)
+      return error("group " + std::to_string(next_->group) + " lies before its place");
     const uint64_t at = next_->group - first;
     if (canonical.scales[at] != std::byte{0})
       return error("group " + std::to_string(next_->group) + " has a scale that is not zero");

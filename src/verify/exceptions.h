@@ -1,4 +1,5 @@
-// The exceptions component of a form, read in order while its rows are walked (kernels/layouts/README.md, "exceptions").
+// The exceptions component of a form, read in order while its rows are walked
+// (kernels/layouts/README.md, "exceptions").
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,9 @@ class ExceptionCursor {
  public:
   explicit ExceptionCursor(const FormView& view);
 
-  /// Put the recorded bits of the slab's groups back. Slabs must come in ascending order of (expert, row).
-  /// Errors: kInverseMismatch for a record out of order, for a group whose stored scale is not zero, or a scale byte that is no zero; kIo.
+  /// Put the recorded bits of the slab's groups back. Slabs must come in ascending order of
+  /// (expert, row). Errors: kInverseMismatch for a record out of order, for a group whose stored
+  /// scale is not zero, or a scale byte that is no zero; kIo.
   Status apply(const StoredSlab& slab, CanonicalSlab& canonical);
   /// After the last slab: a record is left only if its group lies outside the operand.
   Status finish();

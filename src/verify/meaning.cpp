@@ -42,15 +42,21 @@ std::vector<Expected> expected_components(const FormView& view) {
   namespace mma64 = layouts::mma64_nvfp4;
   switch (static_cast<LayoutId>(view.form.layout)) {
     case LayoutId::kMma64:
-      return {{ComponentKind::kBlocks, Dtype::kU8, {div_up(n, mma64::kTileN), div_up(k, mma64::kTileK), mma64::kBlockBytes}}};
+      return {{ComponentKind::kBlocks,
+               Dtype::kU8,
+               {div_up(n, mma64::kTileN), div_up(k, mma64::kTileK), mma64::kBlockBytes}}};
     case LayoutId::kNative:
       return {{ComponentKind::kCodes, Dtype::kU8, {n, layouts::native_rows::pitch_bytes(k)}},
-              {ComponentKind::kBlockScale, Dtype::kF8E4M3,
-               {div_up(n, layouts::sf128x4::kTileRows), layouts::sf128x4::group_tiles(groups), layouts::sf128x4::kTileBytes}}};
-    case LayoutId::kPlain: break;
+              {ComponentKind::kBlockScale,
+               Dtype::kF8E4M3,
+               {div_up(n, layouts::sf128x4::kTileRows), layouts::sf128x4::group_tiles(groups),
+                layouts::sf128x4::kTileBytes}}};
+    case LayoutId::kPlain:
+      break;
   }
   if (view.scheme() == Scheme::kNvfp4)
-    return {{ComponentKind::kCodes, Dtype::kU8, {n, k / 2}}, {ComponentKind::kBlockScale, Dtype::kF8E4M3, {n, groups}}};
+    return {{ComponentKind::kCodes, Dtype::kU8, {n, k / 2}},
+            {ComponentKind::kBlockScale, Dtype::kF8E4M3, {n, groups}}};
   return {};
 }
 
@@ -69,35 +75,46 @@ Status check_component(const FormView& view, const Expected& expected) {
   const std::string kind = "component of kind " + std::to_string(static_cast<int>(expected.kind));
   if (component == nullptr) return fault(view, ErrorKind::kBadRecord, kind + " is missing");
   if (static_cast<Dtype>(component->dtype) != expected.dtype)
-    return fault(view, ErrorKind::kBadRecord, kind + " has another dtype than its layout prescribes");
+    return fault(view, ErrorKind::kBadRecord,
+                 kind + " has another dtype than its layout prescribes");
   if (!shape_is(*component, view.operand.experts, expected.of_expert))
-    return fault(view, ErrorKind::kBadShape, kind + " has another shape than its layout prescribes");
-  const uint64_t bytes = expected.of_expert.num_elems().value_or(0) * dtype_bits(expected.dtype) / 8;
+    return fault(view, ErrorKind::kBadShape,
+                 kind + " has another shape than its layout prescribes");
+  const uint64_t bytes =
+      expected.of_expert.num_elems().value_or(0) * dtype_bits(expected.dtype) / 8;
   if (view.operand.experts > 1 && component->expert_stride_bytes != bytes)
-    return fault(view, ErrorKind::kBadShape, kind + " has another expert stride than its layout prescribes");
+    return fault(view, ErrorKind::kBadShape,
+                 kind + " has another expert stride than its layout prescribes");
   return {};
 }
 
 Status check_layout(const FormView& view) {
   const layouts::LayoutInfo* layout = layouts::find_layout(view.form.layout);
   if (layout == nullptr)
-    return fault(view, ErrorKind::kUnsupportedVersion, "layout " + std::to_string(view.form.layout) + " is not known to this version");
+    return fault(view, ErrorKind::kUnsupportedVersion,
+                 "layout " + std::to_string(view.form.layout) + " is not known to this version");
   if (view.form.major != layout->major || view.form.dialect != 0)
     return fault(view, ErrorKind::kUnsupportedVersion,
-                 std::string("layout ") + layout->name + " has major version " + std::to_string(view.form.major) +
-                     ", this version reads " + std::to_string(layout->major));
-  if (view.form.padded_n != round_up(view.operand.n, layout->pad_n) || view.form.padded_k != round_up(view.operand.k, layout->pad_k))
-    return fault(view, ErrorKind::kBadShape, std::string("padded shape is not what layout ") + layout->name + " prescribes");
+                 std::string("layout ") + layout->name + " has major version " +
+                     std::to_string(view.form.major) + ", this version reads " +
+                     std::to_string(layout->major));
+  if (view.form.padded_n != round_up(view.operand.n, layout->pad_n) ||
+      view.form.padded_k != round_up(view.operand.k, layout->pad_k))
+    return fault(view, ErrorKind::kBadShape,
+                 std::string("padded shape is not what layout ") + layout->name + " prescribes");
   if (!can_invert(view))
-    return fault(view, ErrorKind::kUnsupportedScheme, std::string("layout ") + layout->name + " has no variant for this scheme");
-  for (const Expected& expected : expected_components(view)) IMP_TRY(check_component(view, expected));
+    return fault(view, ErrorKind::kUnsupportedScheme,
+                 std::string("layout ") + layout->name + " has no variant for this scheme");
+  for (const Expected& expected : expected_components(view))
+    IMP_TRY(check_component(view, expected));
   return {};
 }
 
 /// What a kernel multiplies by for this scalar.
 uint32_t kernel_bits(const ScalarRecord& scalar) {
   if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return 0x7FC00000;
-  if (scalar.state == static_cast<uint8_t>(ScalarState::kDivisor)) return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kDivisor))
+    return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
   return scalar.bits;
 }
 
@@ -105,30 +122,39 @@ Status check_scalar(const FormView& view, const ScalarRecord& scalar, const char
   if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return {};
   const auto value = std::bit_cast<float>(scalar.bits);
   if (!std::isfinite(value) || std::signbit(value))
-    return fault(view, ErrorKind::kBadScale, std::string(what) + " is " + std::to_string(value) + ", expected a finite number of at least 0");
+    return fault(view, ErrorKind::kBadScale,
+                 std::string(what) + " is " + std::to_string(value) +
+                     ", expected a finite number of at least 0");
   return {};
 }
 
 /// The f32 vector of the payload against the scalars of the index.
 Status check_vector(const FormView& view, ComponentKind kind, const char* what) {
   const auto parts = view.reader.parts_of(view.operand);
-  const auto count_of = [&](const artifact::PartRecord& p) { return kind == ComponentKind::kMultiplier ? p.multiplier_count : p.input_scale_count; };
-  const auto first_of = [&](const artifact::PartRecord& p) { return kind == ComponentKind::kMultiplier ? p.first_multiplier : p.first_input_scale; };
+  const auto count_of = [&](const artifact::PartRecord& p) {
+    return kind == ComponentKind::kMultiplier ? p.multiplier_count : p.input_scale_count;
+  };
+  const auto first_of = [&](const artifact::PartRecord& p) {
+    return kind == ComponentKind::kMultiplier ? p.first_multiplier : p.first_input_scale;
+  };
   bool any = false;
   for (const artifact::PartRecord& part : parts) any = any || count_of(part) > 0;
   const ComponentRecord* component = view.reader.find_component(view.form, kind);
-  if (any != (component != nullptr)) return fault(view, ErrorKind::kBadRecord, std::string("index and form disagree on a ") + what);
+  if (any != (component != nullptr))
+    return fault(view, ErrorKind::kBadRecord, std::string("index and form disagree on a ") + what);
   if (!any) return {};
   IMP_TRY(check_component(view, {kind, Dtype::kF32, {parts.size()}}));
   std::vector<std::byte> bytes(component->size_bytes);
   IMP_TRY(view.reader.read_component(*component, 0, bytes));
   for (uint64_t e = 0; e < view.operand.experts; ++e)
     for (uint64_t p = 0; p < parts.size(); ++p) {
-      const ScalarRecord scalar = count_of(parts[p]) == 0 ? ScalarRecord{} : view.reader.scalars()[first_of(parts[p]) + e];
+      const ScalarRecord scalar =
+          count_of(parts[p]) == 0 ? ScalarRecord{} : view.reader.scalars()[first_of(parts[p]) + e];
       IMP_TRY(check_scalar(view, scalar, what));
       if (load_le<uint32_t>(bytes.data() + 4 * (e * parts.size() + p)) != kernel_bits(scalar))
-        return fault(view, ErrorKind::kInverseMismatch, std::string("the vector's ") + what + " of part " + std::to_string(p) +
-                                                            ", expert " + std::to_string(e) + " is not the index's");
+        return fault(view, ErrorKind::kInverseMismatch,
+                     std::string("the vector's ") + what + " of part " + std::to_string(p) +
+                         ", expert " + std::to_string(e) + " is not the index's");
     }
   return {};
 }
@@ -136,18 +162,26 @@ Status check_vector(const FormView& view, ComponentKind kind, const char* what) 
 Status check_operand(const artifact::Reader& reader, const artifact::OperandRecord& operand) {
   const std::string name(reader.string(operand.name));
   if (model::role_name(static_cast<model::Role>(operand.role)) == "?")
-    return Error{ErrorKind::kUnsupportedVersion, "role " + std::to_string(operand.role) + " is not known to this version", reader.path(), name};
+    return Error{ErrorKind::kUnsupportedVersion,
+                 "role " + std::to_string(operand.role) + " is not known to this version",
+                 reader.path(), name};
   const auto scheme = static_cast<Scheme>(operand.scheme);
   if (model::scheme_name(scheme) == "?")
-    return Error{ErrorKind::kUnsupportedVersion, "scheme " + std::to_string(operand.scheme) + " is not known to this version", reader.path(), name};
+    return Error{ErrorKind::kUnsupportedVersion,
+                 "scheme " + std::to_string(operand.scheme) + " is not known to this version",
+                 reader.path(), name};
   const uint32_t group = model::group_size_of(scheme);
   if (operand.group_size != group || (group != 0 && operand.k % group != 0))
-    return Error{ErrorKind::kBadShape, "group size or K does not fit the scheme", reader.path(), name};
+    return Error{ErrorKind::kBadShape, "group size or K does not fit the scheme", reader.path(),
+                 name};
   for (const artifact::PartRecord& part : reader.parts_of(operand)) {
     const uint64_t multipliers = model::is_quantized(scheme) ? operand.experts : 0;
-    if (part.multiplier_count != multipliers || (part.input_scale_count != 0 && part.input_scale_count != operand.experts))
-      return Error{ErrorKind::kBadRecord, "a part has " + std::to_string(part.multiplier_count) + " multipliers, expected " +
-                       std::to_string(multipliers), reader.path(), name};
+    if (part.multiplier_count != multipliers ||
+        (part.input_scale_count != 0 && part.input_scale_count != operand.experts))
+      return Error{ErrorKind::kBadRecord,
+                   "a part has " + std::to_string(part.multiplier_count) +
+                       " multipliers, expected " + std::to_string(multipliers),
+                   reader.path(), name};
   }
   return {};
 }

@@ -25,8 +25,10 @@ bool has_reference(const FormView& view) {
     case Scheme::kNvfp4:
     case Scheme::kBf16:
     case Scheme::kF16:
-    case Scheme::kF32: return true;
-    default: return false;
+    case Scheme::kF32:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -34,20 +36,24 @@ std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab)
   std::vector<float> rows(slab.rows, 1.0f);
   for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
     if (part.multiplier_count == 0) continue;
-    const float multiplier = multiplier_of(view.reader.scalars()[part.first_multiplier + slab.expert]);
+    const float multiplier =
+        multiplier_of(view.reader.scalars()[part.first_multiplier + slab.expert]);
     for (uint64_t r = 0; r < slab.rows; ++r)
       if (slab.row0 + r >= part.n0 && slab.row0 + r < part.n0 + part.n_count) rows[r] = multiplier;
   }
   return rows;
 }
 
-void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t row, std::vector<float>& out) {
+void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t row,
+                  std::vector<float>& out) {
   const uint64_t k = view.operand.k;
   out.resize(k);
   if (view.scheme() == Scheme::kNvfp4) {
     const auto* codes = reinterpret_cast<const uint8_t*>(canonical.codes.data()) + row * (k / 2);
-    const auto* scales = reinterpret_cast<const uint8_t*>(canonical.scales.data()) + row * view.groups();
-    for (uint64_t i = 0; i < k; ++i) out[i] = quant::nvfp4_unscaled(quant::nvfp4_code(codes, i), scales[i / quant::kNvfp4Group]);
+    const auto* scales =
+        reinterpret_cast<const uint8_t*>(canonical.scales.data()) + row * view.groups();
+    for (uint64_t i = 0; i < k; ++i)
+      out[i] = quant::nvfp4_unscaled(quant::nvfp4_code(codes, i), scales[i / quant::kNvfp4Group]);
     return;
   }
   for (uint64_t i = 0; i < k; ++i) {

@@ -26,7 +26,8 @@ LayoutId layout_of(const FormView& view) { return static_cast<LayoutId>(view.for
 
 Error inverse_error(const FormView& view, const std::string& what, uint64_t expert, uint64_t row) {
   return Error{ErrorKind::kInverseMismatch,
-               what + " at row " + std::to_string(row) + (view.operand.experts > 1 ? " of expert " + std::to_string(expert) : "") +
+               what + " at row " + std::to_string(row) +
+                   (view.operand.experts > 1 ? " of expert " + std::to_string(expert) : "") +
                    " in layout " + layouts::find_layout(view.form.layout)->name,
                view.reader.path(), view.name()};
 }
@@ -35,9 +36,12 @@ Error inverse_error(const FormView& view, const std::string& what, uint64_t expe
 uint64_t code_bytes(const FormView& view, uint64_t rows) {
   const uint64_t k = view.operand.k;
   switch (layout_of(view)) {
-    case LayoutId::kMma64: return div_up(rows, mma64::kTileN) * div_up(k, mma64::kTileK) * mma64::kBlockBytes;
-    case LayoutId::kNative: return rows * rows16::pitch_bytes(k);
-    case LayoutId::kPlain: break;
+    case LayoutId::kMma64:
+      return div_up(rows, mma64::kTileN) * div_up(k, mma64::kTileK) * mma64::kBlockBytes;
+    case LayoutId::kNative:
+      return rows * rows16::pitch_bytes(k);
+    case LayoutId::kPlain:
+      break;
   }
   if (view.scheme() == Scheme::kNvfp4) return rows * (k / 2);
   const ComponentRecord* codes = view.reader.find_component(view.form, ComponentKind::kCodes);
@@ -46,27 +50,32 @@ uint64_t code_bytes(const FormView& view, uint64_t rows) {
 
 uint64_t scale_bytes(const FormView& view, uint64_t rows) {
   if (view.groups() == 0 || layout_of(view) == LayoutId::kMma64) return 0;
-  return layout_of(view) == LayoutId::kNative ? sf::size_bytes(rows, view.groups()) : rows * view.groups();
+  return layout_of(view) == LayoutId::kNative ? sf::size_bytes(rows, view.groups())
+                                              : rows * view.groups();
 }
 
-Result<std::vector<std::byte>> read_rows(const FormView& view, ComponentKind kind, uint64_t expert, uint64_t offset, uint64_t size) {
+Result<std::vector<std::byte>> read_rows(const FormView& view, ComponentKind kind, uint64_t expert,
+                                         uint64_t offset, uint64_t size) {
   const ComponentRecord* component = view.reader.find_component(view.form, kind);
   if (component == nullptr)
-    return Error{ErrorKind::kBadRecord, "form has no component of kind " + std::to_string(static_cast<int>(kind)),
+    return Error{ErrorKind::kBadRecord,
+                 "form has no component of kind " + std::to_string(static_cast<int>(kind)),
                  view.reader.path(), view.name()};
   std::vector<std::byte> bytes(size);
-  IMP_TRY(view.reader.read_component(*component, expert * component->expert_stride_bytes + offset, bytes));
+  IMP_TRY(view.reader.read_component(*component, expert * component->expert_stride_bytes + offset,
+                                     bytes));
   return bytes;
 }
 
 /// One 64x64 block; rows and columns outside the matrix must be zero.
 struct BlockOfSlab {
   const std::byte* block;
-  uint64_t row0;    ///< in the slab
+  uint64_t row0;  ///< in the slab
   uint64_t k0;
 };
 
-bool block_to_rows(const FormView& view, const StoredSlab& slab, const BlockOfSlab& b, CanonicalSlab& out) {
+bool block_to_rows(const FormView& view, const StoredSlab& slab, const BlockOfSlab& b,
+                   CanonicalSlab& out) {
   const uint64_t k = view.operand.k, groups = view.groups();
   bool padding_is_zero = true;
   for (uint32_t word = 0; word < mma64::kWords; ++word) {
@@ -83,7 +92,8 @@ bool block_to_rows(const FormView& view, const StoredSlab& slab, const BlockOfSl
     const mma64::ScaleSource src = mma64::src_of_scale_byte(byte);
     const uint64_t row = b.row0 + src.n, group = b.k0 / mma64::kGroup + src.c;
     if (row < slab.rows && group < groups)
-      out.scales[row * groups + group] = static_cast<std::byte>(mma64::decode_scale(static_cast<uint8_t>(b.block[byte])));
+      out.scales[row * groups + group] =
+          static_cast<std::byte>(mma64::decode_scale(static_cast<uint8_t>(b.block[byte])));
     else
       padding_is_zero = padding_is_zero && b.block[byte] == std::byte{0};
   }
@@ -96,7 +106,8 @@ Status check_groups(const FormView& view, const StoredSlab& slab, const Canonica
   for (uint64_t i = 0; i < canonical.scales.size(); ++i) {
     const auto scale = static_cast<uint8_t>(canonical.scales[i]);
     const uint64_t row = slab.row0 + i / groups;
-    if (scale == 0xFF) return inverse_error(view, "a stored scale byte encodes no e4m3 scale", slab.expert, row);
+    if (scale == 0xFF)
+      return inverse_error(view, "a stored scale byte encodes no e4m3 scale", slab.expert, row);
     if (scale == 0 && load_le<uint64_t>(canonical.codes.data() + i * 8) != 0)
       return inverse_error(view, "codes under a zero scale", slab.expert, row);
   }
@@ -104,11 +115,13 @@ Status check_groups(const FormView& view, const StoredSlab& slab, const Canonica
 }
 
 Result<CanonicalSlab> invert_mma64(const FormView& view, const StoredSlab& slab) {
-  CanonicalSlab out{std::vector<std::byte>(slab.rows * (view.operand.k / 2)), std::vector<std::byte>(slab.rows * view.groups())};
+  CanonicalSlab out{std::vector<std::byte>(slab.rows * (view.operand.k / 2)),
+                    std::vector<std::byte>(slab.rows * view.groups())};
   const uint64_t k_tiles = div_up(view.operand.k, mma64::kTileK);
   for (uint64_t tile = 0; tile < div_up(slab.rows, mma64::kTileN); ++tile)
     for (uint64_t kt = 0; kt < k_tiles; ++kt) {
-      const BlockOfSlab block{slab.codes.data() + (tile * k_tiles + kt) * mma64::kBlockBytes, tile * mma64::kTileN, kt * mma64::kTileK};
+      const BlockOfSlab block{slab.codes.data() + (tile * k_tiles + kt) * mma64::kBlockBytes,
+                              tile * mma64::kTileN, kt * mma64::kTileK};
       if (!block_to_rows(view, slab, block, out))
         return inverse_error(view, "padding is not zero", slab.expert, slab.row0 + block.row0);
     }
@@ -117,12 +130,17 @@ Result<CanonicalSlab> invert_mma64(const FormView& view, const StoredSlab& slab)
 }
 
 Result<CanonicalSlab> invert_native(const FormView& view, const StoredSlab& slab) {
-  const uint64_t row_bytes = view.operand.k / 2, pitch = rows16::pitch_bytes(view.operand.k), groups = view.groups();
-  CanonicalSlab out{std::vector<std::byte>(slab.rows * row_bytes), std::vector<std::byte>(slab.rows * groups)};
+  const uint64_t row_bytes = view.operand.k / 2, pitch = rows16::pitch_bytes(view.operand.k),
+                 groups = view.groups();
+  CanonicalSlab out{std::vector<std::byte>(slab.rows * row_bytes),
+                    std::vector<std::byte>(slab.rows * groups)};
   for (uint64_t row = 0; row < slab.rows; ++row) {
     const auto stored = slab.codes.begin() + static_cast<std::ptrdiff_t>(row * pitch);
-    std::copy_n(stored, row_bytes, out.codes.begin() + static_cast<std::ptrdiff_t>(row * row_bytes));
-    if (std::any_of(stored + static_cast<std::ptrdiff_t>(row_bytes), stored + static_cast<std::ptrdiff_t>(pitch), [](std::byte b) { return b != std::byte{0}; }))
+    std::copy_n(stored, row_bytes,
+                out.codes.begin() + static_cast<std::ptrdiff_t>(row * row_bytes));
+    if (std::any_of(stored + static_cast<std::ptrdiff_t>(row_bytes),
+                    stored + static_cast<std::ptrdiff_t>(pitch),
+                    [](std::byte b) { return b != std::byte{0}; }))
       return inverse_error(view, "padding of the codes is not zero", slab.expert, slab.row0 + row);
   }
   for (uint64_t at = 0; at < slab.block_scale.size(); ++at) {
@@ -147,7 +165,8 @@ uint64_t slab_rows(const FormView& view, uint64_t bytes) {
 
 bool can_invert(const FormView& view) {
   if (layout_of(view) == LayoutId::kPlain) return true;
-  return (layout_of(view) == LayoutId::kMma64 || layout_of(view) == LayoutId::kNative) && view.scheme() == Scheme::kNvfp4;
+  return (layout_of(view) == LayoutId::kMma64 || layout_of(view) == LayoutId::kNative) &&
+         view.scheme() == Scheme::kNvfp4;
 }
 
 Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row0, uint64_t rows) {
@@ -155,19 +174,25 @@ Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row
   slab.expert = expert;
   slab.row0 = row0;
   slab.rows = rows;
-  const ComponentKind kind = layout_of(view) == LayoutId::kMma64 ? ComponentKind::kBlocks : ComponentKind::kCodes;
-  IMP_ASSIGN(slab.codes, read_rows(view, kind, expert, code_bytes(view, row0), code_bytes(view, rows)));
+  const ComponentKind kind =
+      layout_of(view) == LayoutId::kMma64 ? ComponentKind::kBlocks : ComponentKind::kCodes;
+  IMP_ASSIGN(slab.codes,
+             read_rows(view, kind, expert, code_bytes(view, row0), code_bytes(view, rows)));
   if (const uint64_t size = scale_bytes(view, rows); size > 0) {
-    IMP_ASSIGN(slab.block_scale, read_rows(view, ComponentKind::kBlockScale, expert, scale_bytes(view, row0), size));
+    IMP_ASSIGN(slab.block_scale,
+               read_rows(view, ComponentKind::kBlockScale, expert, scale_bytes(view, row0), size));
   }
   return slab;
 }
 
 Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab) {
   switch (layout_of(view)) {
-    case LayoutId::kMma64: return invert_mma64(view, slab);
-    case LayoutId::kNative: return invert_native(view, slab);
-    case LayoutId::kPlain: break;
+    case LayoutId::kMma64:
+      return invert_mma64(view, slab);
+    case LayoutId::kNative:
+      return invert_native(view, slab);
+    case LayoutId::kPlain:
+      break;
   }
   return CanonicalSlab{slab.codes, slab.block_scale};
 }

@@ -33,7 +33,8 @@ struct StoredSlab {
   std::vector<std::byte> block_scale;
 };
 
-/// The same rows as in the canonical planes: codes row-major without padding, scales [rows, groups].
+/// The same rows as in the canonical planes: codes row-major without padding, scales [rows,
+/// groups].
 struct CanonicalSlab {
   std::vector<std::byte> codes;
   std::vector<std::byte> scales;
@@ -45,8 +46,9 @@ uint64_t slab_rows(const FormView& view, uint64_t bytes);
 /// Errors: kIo, kTruncated; kBadRecord if a component that the layout needs is not there.
 Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row0, uint64_t rows);
 
-/// Inverse of the layout. What zero-scale groups held before is not restored (see apply_exceptions).
-/// Errors: kInverseMismatch for padding that is not zero, a scale byte that encodes nothing or codes under a zero scale.
+/// Inverse of the layout. What zero-scale groups held before is not restored (see
+/// apply_exceptions). Errors: kInverseMismatch for padding that is not zero, a scale byte that
+/// encodes nothing or codes under a zero scale.
 Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab);
 
 /// True if this level knows the inverse of (layout, scheme).

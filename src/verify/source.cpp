@@ -23,15 +23,21 @@ Error differs(const std::string& file, const std::string& tensor, const std::str
 }
 
 bool same_form(const hf::SourceTensor& have, const SourceTensorRecord& recorded) {
-  if (static_cast<uint16_t>(have.dtype) != recorded.dtype || have.shape.rank != recorded.rank) return false;
+  if (static_cast<uint16_t>(have.dtype) != recorded.dtype || have.shape.rank != recorded.rank)
+    return false;
   return std::equal(have.shape.dims.begin(), have.shape.dims.end(), recorded.dims);
 }
 
 /// One file, read once: SHA-256 of all of it, XXH3-128 of each tensor.
 class FileCheck {
  public:
-  FileCheck(const Reader& reader, const SourceFileRecord& record, const hf::Checkpoint& checkpoint, uint32_t file, Problems& problems)
-      : reader_(reader), record_(record), checkpoint_(checkpoint), file_(file), problems_(problems) {
+  FileCheck(const Reader& reader, const SourceFileRecord& record, const hf::Checkpoint& checkpoint,
+            uint32_t file, Problems& problems)
+      : reader_(reader),
+        record_(record),
+        checkpoint_(checkpoint),
+        file_(file),
+        problems_(problems) {
     for (uint32_t i = record.first_tensor; i < record.first_tensor + record.tensor_count; ++i)
       recorded_[reader.string(reader.source_tensors()[i].name)] = &reader.source_tensors()[i];
   }
@@ -48,10 +54,13 @@ class FileCheck {
     }
     IMP_TRY(read(at, handle().size_bytes(), nullptr));
     for (const auto& [name, tensor] : recorded_)
-      problems_.add(differs(handle().path(), std::string(name), "is in the artifact, not in the source"));
+      problems_.add(
+          differs(handle().path(), std::string(name), "is in the artifact, not in the source"));
     const Sha256 sha = sha_.finish();
-    if (handle().size_bytes() != record_.size_bytes || std::memcmp(sha.data(), record_.sha256, sha.size()) != 0)
-      problems_.add(differs(handle().path(), "", "SHA-256 or size is not what the artifact records"));
+    if (handle().size_bytes() != record_.size_bytes ||
+        std::memcmp(sha.data(), record_.sha256, sha.size()) != 0)
+      problems_.add(
+          differs(handle().path(), "", "SHA-256 or size is not what the artifact records"));
     return {};
   }
 
@@ -73,14 +82,19 @@ class FileCheck {
 
   void compare(const hf::SourceTensor& tensor, const Digest128& digest) {
     const auto it = recorded_.find(tensor.name);
-    if (it == recorded_.end()) return problems_.add(differs(handle().path(), tensor.name, "is in the source, not in the artifact"));
+    if (it == recorded_.end())
+      return problems_.add(
+          differs(handle().path(), tensor.name, "is in the source, not in the artifact"));
     const SourceTensorRecord& recorded = *it->second;
     recorded_.erase(it);
     if (!same_form(tensor, recorded))
-      return problems_.add(differs(handle().path(), tensor.name, "dtype or shape is not what the artifact records"));
-    const bool ignored = recorded.disposition == static_cast<uint16_t>(artifact::Disposition::kIgnored);
+      return problems_.add(
+          differs(handle().path(), tensor.name, "dtype or shape is not what the artifact records"));
+    const bool ignored =
+        recorded.disposition == static_cast<uint16_t>(artifact::Disposition::kIgnored);
     if (!ignored && std::memcmp(digest.data(), recorded.digest, digest.size()) != 0)
-      problems_.add(differs(handle().path(), tensor.name, "bytes are not those the artifact was made from"));
+      problems_.add(
+          differs(handle().path(), tensor.name, "bytes are not those the artifact was made from"));
   }
 
   const Reader& reader_;
@@ -93,7 +107,8 @@ class FileCheck {
   std::vector<std::byte> buffer_;
 };
 
-uint64_t check_companions(const Reader& reader, const hf::Checkpoint& checkpoint, Problems& problems) {
+uint64_t check_companions(const Reader& reader, const hf::Checkpoint& checkpoint,
+                          Problems& problems) {
   std::set<std::string> in_source;
   for (const hf::Companion& companion : checkpoint.companions) in_source.insert(companion.name);
   uint64_t compared = 0;
@@ -105,20 +120,27 @@ uint64_t check_companions(const Reader& reader, const hf::Checkpoint& checkpoint
       continue;
     }
     Result<std::string> embedded = reader.read_companion(record);
-    Result<std::string> original = read_small_file(checkpoint.folder / name, hf::kMaxCompanionBytes);
-    if (!embedded.ok()) problems.add(std::move(embedded).error());
-    else if (!original.ok()) problems.add(std::move(original).error());
-    else if (*embedded != *original) problems.add(differs(path, "", "differs from the copy in the artifact"));
-    else ++compared;
+    Result<std::string> original =
+        read_small_file(checkpoint.folder / name, hf::kMaxCompanionBytes);
+    if (!embedded.ok())
+      problems.add(std::move(embedded).error());
+    else if (!original.ok())
+      problems.add(std::move(original).error());
+    else if (*embedded != *original)
+      problems.add(differs(path, "", "differs from the copy in the artifact"));
+    else
+      ++compared;
   }
   for (const std::string& name : in_source)
-    problems.add(differs((checkpoint.folder / name).string(), "", "is in the source, not in the artifact"));
+    problems.add(
+        differs((checkpoint.folder / name).string(), "", "is in the source, not in the artifact"));
   return compared;
 }
 
 }  // namespace
 
-SourceCounts check_source(const Reader& reader, const std::filesystem::path& folder, uint64_t threads, Log& log, Problems& problems) {
+SourceCounts check_source(const Reader& reader, const std::filesystem::path& folder,
+                          uint64_t threads, Log& log, Problems& problems) {
   SourceCounts counts;
   Result<hf::Checkpoint> checkpoint = hf::open_checkpoint(folder, log);
   if (!checkpoint.ok()) {
@@ -131,7 +153,8 @@ SourceCounts check_source(const Reader& reader, const std::filesystem::path& fol
   for (const SourceFileRecord& record : reader.source_files()) {
     const auto it = files.find(reader.string(record.name));
     if (it == files.end()) {
-      problems.add(differs((folder / reader.string(record.name)).string(), "", "is missing in the source"));
+      problems.add(
+          differs((folder / reader.string(record.name)).string(), "", "is missing in the source"));
       continue;
     }
     const uint32_t file = it->second;

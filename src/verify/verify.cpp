@@ -28,12 +28,14 @@ void check_rest_of_structure(const Reader& reader, Problems& problems) {
   if (!manifest.ok())
     problems.add(std::move(manifest).error());
   else if (!nlohmann::json::accept(*manifest))
-    problems.add(Error{ErrorKind::kHeaderSyntax, "manifest is no JSON document", reader.path(), ""});
+    problems.add(
+        Error{ErrorKind::kHeaderSyntax, "manifest is no JSON document", reader.path(), ""});
   Result<std::array<uint8_t, 32>> id = artifact::compute_artifact_id(reader);
   if (!id.ok())
     problems.add(std::move(id).error());
   else if (std::memcmp(id->data(), reader.header().artifact_id, id->size()) != 0)
-    problems.add(Error{ErrorKind::kBadChecksum, "artifact id is not that of the contents", reader.path(), ""});
+    problems.add(Error{ErrorKind::kBadChecksum, "artifact id is not that of the contents",
+                       reader.path(), ""});
   for (const artifact::CompanionRecord& companion : reader.companions()) {
     Result<std::string> bytes = reader.read_companion(companion);
     if (!bytes.ok()) problems.add(std::move(bytes).error());
@@ -46,7 +48,9 @@ std::string counted(uint64_t count, const char* noun) { return with_thousands(co
 class Run {
  public:
   Run(const Options& options, Log& log)
-      : options_(options), log_(log), threads_(options.threads == 0 ? default_thread_count() : options.threads) {}
+      : options_(options),
+        log_(log),
+        threads_(options.threads == 0 ? default_thread_count() : options.threads) {}
 
   Report go() {
     Result<Reader> reader = Reader::open(options_.artifact);
@@ -83,35 +87,45 @@ class Run {
       std::iota(forms_.begin(), forms_.end(), 0u);
     }
     problems_.move_to(report_.at(Level::kStructure),
-                      counted(reader.operands().size(), "operands, ") + counted(forms_.size(), "forms, ") +
-                          counted(reader.source_tensors().size(), "source tensors, ") + "serves " + report_.targets);
+                      counted(reader.operands().size(), "operands, ") +
+                          counted(forms_.size(), "forms, ") +
+                          counted(reader.source_tensors().size(), "source tensors, ") + "serves " +
+                          report_.targets);
     return report_.at(Level::kStructure).verdict == Verdict::kPassed;
   }
 
   void content(const Reader& reader) {
     const ContentCounts counts = check_content(reader, forms_, threads_, problems_);
-    problems_.move_to(report_.at(Level::kContent), counted(counts.chunks, "payload digests (") + human_bytes(counts.bytes) + "), " +
+    problems_.move_to(report_.at(Level::kContent), counted(counts.chunks, "payload digests (") +
+                                                       human_bytes(counts.bytes) + "), " +
                                                        counted(counts.planes, "planes recovered"));
   }
 
   void source(const Reader& reader) {
     const SourceCounts counts = check_source(reader, *options_.source, threads_, log_, problems_);
-    problems_.move_to(report_.at(Level::kSource), counted(counts.files, "files, ") + counted(counts.tensors, "tensors, ") +
+    problems_.move_to(report_.at(Level::kSource), counted(counts.files, "files, ") +
+                                                      counted(counts.tensors, "tensors, ") +
                                                       counted(counts.companions, "companions"));
   }
 
   void numerics(const Reader& reader) {
-    const NumericsCounts counts = check_numerics(reader, forms_, options_.all ? 0 : options_.budget_weights, threads_, problems_);
-    std::string summary = counted(counts.operands, "of ") + counted(counts.forms_total, "GEMM forms on the CPU backend: ") +
-                          counted(counts.identity_weights, "weights ==, ") + counted(counts.sparse_sums, "sparse sums, ") +
+    const NumericsCounts counts = check_numerics(
+        reader, forms_, options_.all ? 0 : options_.budget_weights, threads_, problems_);
+    std::string summary = counted(counts.operands, "of ") +
+                          counted(counts.forms_total, "GEMM forms on the CPU backend: ") +
+                          counted(counts.identity_weights, "weights ==, ") +
+                          counted(counts.sparse_sums, "sparse sums, ") +
                           counted(counts.random_sums, "random sums");
-    if (counts.content_only > 0) summary += "; " + counted(counts.content_only, "forms content only");
+    if (counts.content_only > 0)
+      summary += "; " + counted(counts.content_only, "forms content only");
     problems_.move_to(report_.at(Level::kNumerics), summary);
   }
 
   void controls(const Reader& reader) {
     const ControlCounts counts = run_controls(reader, forms_, problems_);
-    problems_.move_to(report_.at(Level::kControls), counted(counts.made, "damages made in memory, ") + counted(counts.seen, "seen"));
+    problems_.move_to(
+        report_.at(Level::kControls),
+        counted(counts.made, "damages made in memory, ") + counted(counts.seen, "seen"));
   }
 
   const Options& options_;
@@ -126,11 +140,16 @@ class Run {
 
 const char* level_name(Level level) {
   switch (level) {
-    case Level::kStructure: return "structure";
-    case Level::kContent: return "content";
-    case Level::kSource: return "source";
-    case Level::kNumerics: return "numerics";
-    case Level::kControls: return "controls";
+    case Level::kStructure:
+      return "structure";
+    case Level::kContent:
+      return "content";
+    case Level::kSource:
+      return "source";
+    case Level::kNumerics:
+      return "numerics";
+    case Level::kControls:
+      return "controls";
   }
   return "?";
 }

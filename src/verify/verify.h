@@ -1,5 +1,6 @@
-// Judging an artifact: structure, content, numerics (README, "What a pass of imp-verify proves"). Nothing here
-// includes what made the artifact: inverses are written over the layout maps anew, products come from the bundled kernels.
+// Judging an artifact: structure, content, numerics (README, "What a pass of imp-verify proves").
+// Nothing here includes what made the artifact: inverses are written over the layout maps anew,
+// products come from the bundled kernels.
 #pragma once
 
 #include <array>
@@ -18,10 +19,10 @@ namespace imp::verify {
 struct Options {
   std::filesystem::path artifact;
   std::optional<std::filesystem::path> source;  ///< compare with the checkpoint too
-  std::optional<uint32_t> sm;   ///< only forms that serve this target
-  bool all = false;             ///< numerics on every operand, not on a budget
+  std::optional<uint32_t> sm;                   ///< only forms that serve this target
+  bool all = false;                             ///< numerics on every operand, not on a budget
   uint64_t budget_weights = 48'000'000;  ///< weights that the numerics level looks at without `all`
-  uint64_t threads = 0;         ///< 0: as many as this process may use
+  uint64_t threads = 0;                  ///< 0: as many as this process may use
 };
 
 enum class Level : uint8_t { kStructure, kContent, kSource, kNumerics, kControls };
@@ -32,16 +33,16 @@ enum class Verdict : uint8_t { kNotRun, kPassed, kFailed };
 
 struct LevelReport {
   Verdict verdict = Verdict::kNotRun;
-  std::string summary;  ///< what was looked at
-  std::vector<Error> problems;      ///< at most kMaxProblems
+  std::string summary;          ///< what was looked at
+  std::vector<Error> problems;  ///< at most kMaxProblems
   uint64_t problem_count = 0;
 };
 inline constexpr size_t kMaxProblems = 20;
 
 struct Report {
   std::array<LevelReport, kLevelCount> levels;
-  std::string artifact_id;   ///< hex
-  std::string targets;       ///< what the file serves
+  std::string artifact_id;  ///< hex
+  std::string targets;      ///< what the file serves
   uint64_t total_bytes = 0;
 
   LevelReport& at(Level level) { return levels[static_cast<size_t>(level)]; }
@@ -51,7 +52,8 @@ struct Report {
   int exit_code() const;
 };
 
-/// Never throws away a level silently: a level that could not run because an earlier one failed is kNotRun.
+/// Never throws away a level silently: a level that could not run because an earlier one failed is
+/// kNotRun.
 Report run(const Options& options, Log& log);
 
 /// One JSON document.

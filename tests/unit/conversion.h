@@ -13,7 +13,9 @@
 
 namespace imp::testing {
 
-inline std::filesystem::path fixture(const std::string& name) { return std::filesystem::path(IMP_TEST_DATA) / name; }
+inline std::filesystem::path fixture(const std::string& name) {
+  return std::filesystem::path(IMP_TEST_DATA) / name;
+}
 
 inline convert::Options options_for(const std::filesystem::path& input, std::vector<uint32_t> sms) {
   convert::Options options;

@@ -1,4 +1,5 @@
-// The line as a whole: determinism, refusals while streaming, failing writes, what the plan promised.
+// The line as a whole: determinism, refusals while streaming, failing writes, what the plan
+// promised.
 #include "tests/unit/conversion.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,8 @@
 namespace imp::testing {
 namespace {
 
-const char* const kFixtures[] = {"modelopt-nvfp4-llama-odd", "modelopt-nvfp4-qwen2moe", "modelopt-nvfp4-sharded-llama"};
+const char* const kFixtures[] = {"modelopt-nvfp4-llama-odd", "modelopt-nvfp4-qwen2moe",
+                                 "modelopt-nvfp4-sharded-llama"};
 
 TEST(Convert, SameBytesWhateverThreadsPathAndOrderOfTargets) {
   for (const char* name : kFixtures) {
@@ -59,7 +61,8 @@ TEST(Convert, FileHasTheOffsetsThatThePlanPrinted) {
         EXPECT_EQ(section.offset_bytes, plan.payload_offset_bytes);
         EXPECT_EQ(section.stored_bytes, plan.payload_end_bytes - plan.payload_offset_bytes);
       }
-    EXPECT_LE(report->total_bytes, plan.payload_end_bytes + plan.exceptions_bound_bytes + plan.tail_bound_bytes);
+    EXPECT_LE(report->total_bytes,
+              plan.payload_end_bytes + plan.exceptions_bound_bytes + plan.tail_bound_bytes);
   }
 }
 
@@ -72,7 +75,8 @@ TEST(Convert, EachFailingWriteIsAnErrorAndNothingIsCommitted) {
     ASSERT_TRUE(prepared.ok());
     prepared->threads = 0;
     FailingFile file(n);
-    const auto report = convert::run_into(file, std::move(prepared).take(), options, ::testing::TempDir(), log);
+    const auto report =
+        convert::run_into(file, std::move(prepared).take(), options, ::testing::TempDir(), log);
     EXPECT_EQ(report.ok(), file.committed());
     if (report.ok()) break;
     EXPECT_EQ(report.error().kind, ErrorKind::kNoSpace);
@@ -89,7 +93,8 @@ struct BadByte {
 
 TEST(Convert, UnsafeBlockScalesAreRefusedNamingThePlace) {
   const std::string tensor = "model.layers.1.mlp.down_proj.weight_scale";
-  for (const BadByte& bad : {BadByte{0x7F, "NaN"}, BadByte{0xFF, "NaN"}, BadByte{0x81, "negative"}, BadByte{0xFE, "negative"}}) {
+  for (const BadByte& bad : {BadByte{0x7F, "NaN"}, BadByte{0xFF, "NaN"}, BadByte{0x81, "negative"},
+                             BadByte{0xFE, "negative"}}) {
     const TempFolder folder;
     CheckpointEditor editor("modelopt-nvfp4-llama-odd");
     // [208, 25]: element 53 is row 2, group 3.
@@ -106,7 +111,8 @@ TEST(Convert, UnsafeBlockScalesAreRefusedNamingThePlace) {
 
 TEST(Convert, ZeroTensorTrapIsRefused) {
   CollectingLog log;
-  const auto result = convert_to_memory(options_for(fixture("modelopt-trap-nvfp4-zerotensor-llama"), {120}), log);
+  const auto result =
+      convert_to_memory(options_for(fixture("modelopt-trap-nvfp4-zerotensor-llama"), {120}), log);
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, ErrorKind::kBadScale);
   EXPECT_EQ(result.error().tensor, "model.layers.0.mlp.down_proj.weight_scale");
@@ -130,7 +136,8 @@ TEST(Convert, ZeroBlockScalesAreCountedAndTheirBitsKept) {
     EXPECT_EQ(report->zero_block_scales, 2u);
     EXPECT_EQ(report->exceptions, sm == 89 ? 2u : 0u);
     ASSERT_EQ(log.warnings.size(), 1u);
-    EXPECT_NE(log.warnings[0].find("2 block scales are zero in 1 tensors"), std::string::npos) << log.warnings[0];
+    EXPECT_NE(log.warnings[0].find("2 block scales are zero in 1 tensors"), std::string::npos)
+        << log.warnings[0];
   }
 }
 
@@ -142,10 +149,12 @@ TEST(Convert, SourceThatShrinksMeanwhileIsTruncated) {
   CollectingLog log;
   Result<convert::Prepared> prepared = convert::prepare(options, log);
   ASSERT_TRUE(prepared.ok());
-  std::filesystem::permissions(copy / "model.safetensors", std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+  std::filesystem::permissions(copy / "model.safetensors", std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::add);
   std::filesystem::resize_file(copy / "model.safetensors", 400000);
   MemoryFile file;
-  const auto report = convert::run_into(file, std::move(prepared).take(), options, folder.path(), log);
+  const auto report =
+      convert::run_into(file, std::move(prepared).take(), options, folder.path(), log);
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().kind, ErrorKind::kTruncated);
   EXPECT_FALSE(file.committed());
@@ -171,7 +180,9 @@ TEST(Convert, ExistingOutputIsKeptWithoutForceAndWhenTheRunFails) {
   const auto text = read_small_file(output, 100);
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(*text, "old");
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), std::filesystem::directory_iterator()), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()),
+                          std::filesystem::directory_iterator()),
+            1);
 }
 
 TEST(ExceptionSpool, OrdersRunsAndSpillsToAFile) {
@@ -187,10 +198,13 @@ TEST(ExceptionSpool, OrdersRunsAndSpillsToAFile) {
     EXPECT_EQ(spool.size_bytes(7), 3 * repack::kLostGroupBytes);
     EXPECT_EQ(spool.size_bytes(4), 0u);
     std::vector<std::byte> bytes;
-    ASSERT_TRUE(spool.read(7, [&](Bytes piece) -> Status {
-      bytes.insert(bytes.end(), piece.begin(), piece.end());
-      return {};
-    }).ok());
+    ASSERT_TRUE(spool
+                    .read(7,
+                          [&](Bytes piece) -> Status {
+                            bytes.insert(bytes.end(), piece.begin(), piece.end());
+                            return {};
+                          })
+                    .ok());
     ASSERT_EQ(bytes.size(), 3 * repack::kLostGroupBytes);
     EXPECT_EQ(repack::parse_record(bytes.data()), group(2));
     EXPECT_EQ(repack::parse_record(bytes.data() + repack::kLostGroupBytes), group(50));

@@ -23,7 +23,8 @@ std::map<unsigned, std::string> table(const std::string& heading) {
     if (line.starts_with("#")) inside = line == "### " + heading;
     unsigned number = 0;
     char name[64] = {};
-    if (inside && std::sscanf(line.c_str(), "| %u | %63[a-z0-9_] |", &number, name) == 2) rows[number] = name;
+    if (inside && std::sscanf(line.c_str(), "| %u | %63[a-z0-9_] |", &number, name) == 2)
+      rows[number] = name;
   }
   return rows;
 }
@@ -41,7 +42,8 @@ void expect_same(const std::string& heading, NameOf name_of) {
 
 TEST(Registry, SpecTablesAreTheCodes) {
   expect_same("roles", [](uint16_t n) { return model::role_name(static_cast<model::Role>(n)); });
-  expect_same("schemes", [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
+  expect_same("schemes",
+              [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
   expect_same("layouts", [](uint16_t n) {
     const layouts::LayoutInfo* layout = layouts::find_layout(n);
     return std::string(layout == nullptr ? "?" : layout->name);
@@ -53,14 +55,17 @@ TEST(Registry, KernelsKnowTheNumbersOfTheModel) {
   const auto supports = [](layouts::LayoutId layout, model::Scheme scheme) {
     return kernels::cpu_gemm_supports(static_cast<uint16_t>(layout), static_cast<uint16_t>(scheme));
   };
-  for (const auto layout : {layouts::LayoutId::kPlain, layouts::LayoutId::kMma64, layouts::LayoutId::kNative})
+  for (const auto layout :
+       {layouts::LayoutId::kPlain, layouts::LayoutId::kMma64, layouts::LayoutId::kNative})
     EXPECT_TRUE(supports(layout, model::Scheme::kNvfp4));
   for (const auto scheme : {model::Scheme::kF32, model::Scheme::kF16, model::Scheme::kBf16}) {
     EXPECT_TRUE(supports(layouts::LayoutId::kPlain, scheme));
     EXPECT_FALSE(supports(layouts::LayoutId::kMma64, scheme));
   }
   EXPECT_FALSE(supports(layouts::LayoutId::kPlain, model::Scheme::kRaw));
-  EXPECT_EQ(kernels::accumulator_unit(static_cast<uint16_t>(layouts::LayoutId::kMma64), static_cast<uint16_t>(model::Scheme::kNvfp4)), 16384.0f);
+  EXPECT_EQ(kernels::accumulator_unit(static_cast<uint16_t>(layouts::LayoutId::kMma64),
+                                      static_cast<uint16_t>(model::Scheme::kNvfp4)),
+            16384.0f);
 }
 
 }  // namespace

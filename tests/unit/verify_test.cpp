@@ -1,4 +1,5 @@
-// imp-verify's levels: what passes, and for each kind of damage the level, the kind and the place that it must name.
+// imp-verify's levels: what passes, and for each kind of damage the level, the kind and the place
+// that it must name.
 #include "src/verify/verify.h"
 
 #include <gtest/gtest.h>
@@ -28,7 +29,8 @@ using verify::Verdict;
 constexpr char kOdd[] = "modelopt-nvfp4-llama-odd";
 constexpr char kMoe[] = "modelopt-nvfp4-qwen3moe";
 
-/// A conversion that is damaged in a test, with all digests made right again where a test asks for it.
+/// A conversion that is damaged in a test, with all digests made right again where a test asks for
+/// it.
 class Subject {
  public:
   explicit Subject(const std::string& bytes) : damaged(bytes) {}
@@ -52,7 +54,8 @@ class Subject {
     const size_t chunks = damaged.entry(artifact::SectionType::kChunks).record_count;
     for (size_t c = 0; c < chunks; ++c) {
       artifact::ChunkRecord& chunk = damaged.chunk(c);
-      const Digest128 digest = xxh3_128(std::as_bytes(std::span(damaged.bytes)).subspan(chunk.offset_bytes, chunk.size_bytes));
+      const Digest128 digest = xxh3_128(
+          std::as_bytes(std::span(damaged.bytes)).subspan(chunk.offset_bytes, chunk.size_bytes));
       std::memcpy(chunk.digest, digest.data(), digest.size());
     }
     damaged.reseal();
@@ -61,7 +64,8 @@ class Subject {
     std::memcpy(damaged.header().artifact_id, id->data(), id->size());
     damaged.reseal();
   }
-  verify::Report verify(std::optional<uint32_t> sm = {}, std::optional<std::filesystem::path> source = {}) const {
+  verify::Report verify(std::optional<uint32_t> sm = {},
+                        std::optional<std::filesystem::path> source = {}) const {
     verify::Options options;
     options.artifact = folder_.write("subject.imp", damaged.bytes);
     options.sm = sm;
@@ -77,7 +81,8 @@ class Subject {
   TempFolder folder_;
 };
 
-void expect_problem(const verify::Report& report, Level level, ErrorKind kind, const std::string& tensor, const std::string& fragment) {
+void expect_problem(const verify::Report& report, Level level, ErrorKind kind,
+                    const std::string& tensor, const std::string& fragment) {
   EXPECT_FALSE(report.passed());
   const verify::LevelReport& at = report.at(level);
   ASSERT_FALSE(at.problems.empty()) << verify::level_name(level) << ": " << at.summary;
@@ -89,11 +94,13 @@ void expect_problem(const verify::Report& report, Level level, ErrorKind kind, c
 }
 
 TEST(Verify, EveryFixtureAndLayoutPasses) {
-  for (const char* name : {kOdd, kMoe, "modelopt-nvfp4-qwen2moe", "modelopt-nvfp4-sharded-llama", "modelopt-nvfp4-lmhead-llama"}) {
+  for (const char* name : {kOdd, kMoe, "modelopt-nvfp4-qwen2moe", "modelopt-nvfp4-sharded-llama",
+                           "modelopt-nvfp4-lmhead-llama"}) {
     const Subject subject(artifact_of(fixture(name), {89, 120}));
     const verify::Report report = subject.verify({}, fixture(name));
     for (size_t l = 0; l < verify::kLevelCount; ++l) {
-      EXPECT_EQ(report.levels[l].verdict, Verdict::kPassed) << name << " " << verify::level_name(static_cast<Level>(l));
+      EXPECT_EQ(report.levels[l].verdict, Verdict::kPassed)
+          << name << " " << verify::level_name(static_cast<Level>(l));
       EXPECT_FALSE(report.levels[l].summary.empty());
     }
     EXPECT_EQ(report.exit_code(), 0);
@@ -107,7 +114,8 @@ TEST(Verify, TargetThatNoFormServesIsExit6NamingThoseServed) {
   ASSERT_FALSE(report.passed());
   const Error& error = report.at(Level::kStructure).problems.front();
   EXPECT_EQ(error.kind, ErrorKind::kNoFormForTarget);
-  EXPECT_NE(error.message.find("sm_80 sm_86 sm_87 sm_88 sm_89 sm_90"), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find("sm_80 sm_86 sm_87 sm_88 sm_89 sm_90"), std::string::npos)
+      << error.message;
   EXPECT_EQ(report.exit_code(), 6);
   EXPECT_EQ(report.at(Level::kContent).verdict, Verdict::kNotRun);
 }
@@ -121,11 +129,13 @@ TEST(Verify, TruncatedFileIsExit3) {
 TEST(Verify, FlippedPayloadBitFailsItsDigestAndNamesTheOperand) {
   // Large enough to have chunks of its own: small components share theirs.
   Subject subject(artifact_of(fixture("modelopt-nvfp4-llama"), {120}));
-  const ComponentRecord codes = subject.component("model.layers.0.mlp.gate_up_proj", 3, ComponentKind::kCodes);
+  const ComponentRecord codes =
+      subject.component("model.layers.0.mlp.gate_up_proj", 3, ComponentKind::kCodes);
   ASSERT_GE(codes.size_bytes, artifact::kSmallComponentBytes);
   subject.damaged.bytes[codes.offset_bytes + 7] ^= 4;
   const verify::Report report = subject.verify();
-  expect_problem(report, Level::kContent, ErrorKind::kDigestMismatch, "model.layers.0.mlp.gate_up_proj", "do not match");
+  expect_problem(report, Level::kContent, ErrorKind::kDigestMismatch,
+                 "model.layers.0.mlp.gate_up_proj", "do not match");
   EXPECT_EQ(report.at(Level::kNumerics).verdict, Verdict::kNotRun);
 }
 
@@ -143,51 +153,63 @@ TEST(Verify, WrongPackedBytesUnderRightDigestsFailTheInverse) {
   const char* codes = "model.layers.0.mlp.down_proj.weight";
   const char* scales = "model.layers.0.mlp.down_proj.weight_scale";
   const char* operand = "model.layers.0.mlp.down_proj";
-  // [208, 400]: 4 n-tiles of 7 k-tiles; k 400..447 of the last k-tile and rows 208..255 are padding.
+  // [208, 400]: 4 n-tiles of 7 k-tiles; k 400..447 of the last k-tile and rows 208..255 are
+  // padding.
   const PackedDamage damages[] = {
       {89, 2, ComponentKind::kBlocks, 0, codes, "not those of the source"},
       {89, 2, ComponentKind::kBlocks, 2048, scales, "not those of the source"},
       {89, 2, ComponentKind::kBlocks, 6 * 2304 + 3 * 16, operand, "padding is not zero at row 0"},
-      {89, 2, ComponentKind::kBlocks, 27 * 2304 + 2048 + 7, operand, "padding is not zero at row 192"},
+      {89, 2, ComponentKind::kBlocks, 27 * 2304 + 2048 + 7, operand,
+       "padding is not zero at row 192"},
       {120, 3, ComponentKind::kCodes, 208, codes, "not those of the source"},
       {120, 3, ComponentKind::kCodes, 200, operand, "padding of the codes is not zero at row 0"},
       {120, 3, ComponentKind::kBlockScale, 5, scales, "not those of the source"},
-      {120, 3, ComponentKind::kBlockScale, 6 * 512 + 1, operand, "padding of the scales is not zero at row 0"},
+      {120, 3, ComponentKind::kBlockScale, 6 * 512 + 1, operand,
+       "padding of the scales is not zero at row 0"},
   };
   for (const PackedDamage& d : damages) {
     Subject subject(artifact_of(fixture(kOdd), {d.sm}));
     const ComponentRecord c = subject.component(operand, d.layout, d.kind);
     subject.damaged.bytes[c.offset_bytes + d.byte] ^= 1;
     subject.make_digests_right();
-    expect_problem(subject.verify(), Level::kContent, ErrorKind::kInverseMismatch, d.tensor, d.fragment);
+    expect_problem(subject.verify(), Level::kContent, ErrorKind::kInverseMismatch, d.tensor,
+                   d.fragment);
   }
 }
 
 TEST(Verify, ScalarsVectorsAndBiasesAreHeldAgainstEachOther) {
   {
     Subject subject(artifact_of(fixture(kOdd), {89}));
-    const ComponentRecord multiplier = subject.component("model.layers.1.self_attn.o_proj", 2, ComponentKind::kMultiplier);
+    const ComponentRecord multiplier =
+        subject.component("model.layers.1.self_attn.o_proj", 2, ComponentKind::kMultiplier);
     subject.damaged.bytes[multiplier.offset_bytes] ^= 1;
     subject.make_digests_right();
-    expect_problem(subject.verify(), Level::kStructure, ErrorKind::kInverseMismatch, "model.layers.1.self_attn.o_proj", "multiplier of part 0, expert 0 is not the index's");
+    expect_problem(subject.verify(), Level::kStructure, ErrorKind::kInverseMismatch,
+                   "model.layers.1.self_attn.o_proj",
+                   "multiplier of part 0, expert 0 is not the index's");
   }
   {
     Subject subject(artifact_of(fixture(kOdd), {89}));
-    const ComponentRecord bias = subject.component("model.layers.1.self_attn.o_proj", 2, ComponentKind::kBias);
+    const ComponentRecord bias =
+        subject.component("model.layers.1.self_attn.o_proj", 2, ComponentKind::kBias);
     subject.damaged.bytes[bias.offset_bytes] ^= 1;
     subject.make_digests_right();
-    expect_problem(subject.verify(), Level::kContent, ErrorKind::kInverseMismatch, "model.layers.1.self_attn.o_proj.bias", "not those of the source");
+    expect_problem(subject.verify(), Level::kContent, ErrorKind::kInverseMismatch,
+                   "model.layers.1.self_attn.o_proj.bias", "not those of the source");
   }
   {
     Subject subject(artifact_of(fixture(kMoe), {89}));
-    const ComponentRecord multiplier = subject.component("model.layers.0.mlp.experts.down_proj", 2, ComponentKind::kMultiplier);
+    const ComponentRecord multiplier =
+        subject.component("model.layers.0.mlp.experts.down_proj", 2, ComponentKind::kMultiplier);
     // Index and vector alike: only the source tensor's digest knows better.
     Reader reader = subject.open();
-    const auto operand = reader.operands()[*reader.find_operand("model.layers.0.mlp.experts.down_proj")];
+    const auto operand =
+        reader.operands()[*reader.find_operand("model.layers.0.mlp.experts.down_proj")];
     subject.damaged.bytes[multiplier.offset_bytes + 8] ^= 1;
     subject.damaged.scalar(reader.parts()[operand.first_part].first_multiplier + 2).bits ^= 1;
     subject.make_digests_right();
-    expect_problem(subject.verify(), Level::kContent, ErrorKind::kInverseMismatch, "model.layers.0.mlp.experts.2.down_proj.weight_scale_2", "the scalar table");
+    expect_problem(subject.verify(), Level::kContent, ErrorKind::kInverseMismatch,
+                   "model.layers.0.mlp.experts.2.down_proj.weight_scale_2", "the scalar table");
   }
 }
 
@@ -199,12 +221,18 @@ TEST(Verify, NumbersWithoutAMeaningAreRefused) {
     const char* fragment;
   };
   const Change changes[] = {
-      {"role", [](Damaged& d, size_t o, size_t) { d.operand(o).role = 999; }, ErrorKind::kUnsupportedVersion, "role 999"},
-      {"scheme", [](Damaged& d, size_t o, size_t) { d.operand(o).scheme = 999; }, ErrorKind::kUnsupportedVersion, "scheme 999"},
-      {"layout", [](Damaged& d, size_t, size_t f) { d.form(f).layout = 999; }, ErrorKind::kUnsupportedVersion, "layout 999"},
-      {"major", [](Damaged& d, size_t, size_t f) { d.form(f).major = 7; }, ErrorKind::kUnsupportedVersion, "layout mma64 has major version 7"},
-      {"padded n", [](Damaged& d, size_t, size_t f) { d.form(f).padded_n += 64; }, ErrorKind::kBadShape, "padded shape"},
-      {"group size", [](Damaged& d, size_t o, size_t) { d.operand(o).group_size = 32; }, ErrorKind::kBadShape, "group size"},
+      {"role", [](Damaged& d, size_t o, size_t) { d.operand(o).role = 999; },
+       ErrorKind::kUnsupportedVersion, "role 999"},
+      {"scheme", [](Damaged& d, size_t o, size_t) { d.operand(o).scheme = 999; },
+       ErrorKind::kUnsupportedVersion, "scheme 999"},
+      {"layout", [](Damaged& d, size_t, size_t f) { d.form(f).layout = 999; },
+       ErrorKind::kUnsupportedVersion, "layout 999"},
+      {"major", [](Damaged& d, size_t, size_t f) { d.form(f).major = 7; },
+       ErrorKind::kUnsupportedVersion, "layout mma64 has major version 7"},
+      {"padded n", [](Damaged& d, size_t, size_t f) { d.form(f).padded_n += 64; },
+       ErrorKind::kBadShape, "padded shape"},
+      {"group size", [](Damaged& d, size_t o, size_t) { d.operand(o).group_size = 32; },
+       ErrorKind::kBadShape, "group size"},
   };
   const std::string bytes = artifact_of(fixture(kOdd), {89});
   for (const Change& change : changes) {
@@ -213,7 +241,8 @@ TEST(Verify, NumbersWithoutAMeaningAreRefused) {
     const uint32_t operand = *reader.find_operand("model.layers.0.mlp.down_proj");
     change.apply(subject.damaged, operand, reader.operands()[operand].first_form);
     subject.make_digests_right();
-    expect_problem(subject.verify(), Level::kStructure, change.kind, "model.layers.0.mlp.down_proj", change.fragment);
+    expect_problem(subject.verify(), Level::kStructure, change.kind, "model.layers.0.mlp.down_proj",
+                   change.fragment);
   }
 }
 
@@ -222,11 +251,14 @@ TEST(Verify, NegativeMultiplierIsUnsafe) {
   const Reader reader = subject.open();
   const auto operand = reader.operands()[*reader.find_operand("model.layers.0.mlp.down_proj")];
   const uint32_t scalar = reader.parts()[operand.first_part].first_multiplier;
-  const ComponentRecord vector = subject.component("model.layers.0.mlp.down_proj", 2, ComponentKind::kMultiplier);
+  const ComponentRecord vector =
+      subject.component("model.layers.0.mlp.down_proj", 2, ComponentKind::kMultiplier);
   subject.damaged.scalar(scalar).bits |= 0x80000000u;
-  subject.damaged.bytes[vector.offset_bytes + 3] = static_cast<char>(subject.damaged.scalar(scalar).bits >> 24);
+  subject.damaged.bytes[vector.offset_bytes + 3] =
+      static_cast<char>(subject.damaged.scalar(scalar).bits >> 24);
   subject.make_digests_right();
-  expect_problem(subject.verify(), Level::kStructure, ErrorKind::kBadScale, "model.layers.0.mlp.down_proj", "multiplier is -");
+  expect_problem(subject.verify(), Level::kStructure, ErrorKind::kBadScale,
+                 "model.layers.0.mlp.down_proj", "multiplier is -");
 }
 
 TEST(Verify, WrongArtifactIdIsSeen) {
@@ -239,11 +271,13 @@ TEST(Verify, WrongArtifactIdIsSeen) {
 TEST(Verify, SourceThatDiffersIsNamed) {
   const Subject subject(artifact_of(fixture(kOdd), {89}));
   const TempFolder folder;
-  const auto copy_with = [&](const std::string& name, const std::function<void(const std::filesystem::path&)>& change) {
+  const auto copy_with = [&](const std::string& name,
+                             const std::function<void(const std::filesystem::path&)>& change) {
     const auto copy = folder.path() / name;
     std::filesystem::copy(fixture(kOdd), copy);
     for (const auto& entry : std::filesystem::directory_iterator(copy))
-      std::filesystem::permissions(entry.path(), std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+      std::filesystem::permissions(entry.path(), std::filesystem::perms::owner_write,
+                                   std::filesystem::perm_options::add);
     change(copy);
     return copy;
   };
@@ -252,21 +286,30 @@ TEST(Verify, SourceThatDiffersIsNamed) {
     file.seekp(-1, std::ios::end);
     file.put('\x5A');
   });
-  expect_problem(subject.verify({}, flip), Level::kSource, ErrorKind::kSourceMismatch, "", "SHA-256");
+  expect_problem(subject.verify({}, flip), Level::kSource, ErrorKind::kSourceMismatch, "",
+                 "SHA-256");
   const verify::Report report = subject.verify({}, flip);
   ASSERT_EQ(report.at(Level::kSource).problems.size(), 2u);
   EXPECT_EQ(report.at(Level::kSource).problems[1].tensor, "model.layers.1.self_attn.v_proj.weight");
   const auto companion = copy_with("companion", [](const std::filesystem::path& copy) {
     std::ofstream(copy / "generation_config.json", std::ios::app) << " ";
   });
-  expect_problem(subject.verify({}, companion), Level::kSource, ErrorKind::kSourceMismatch, "", "differs from the copy");
-  const auto more = copy_with("more", [](const std::filesystem::path& copy) { std::ofstream(copy / "tokenizer.json") << "{}"; });
-  expect_problem(subject.verify({}, more), Level::kSource, ErrorKind::kSourceMismatch, "", "is in the source, not in the artifact");
-  const auto less = copy_with("less", [](const std::filesystem::path& copy) { std::filesystem::remove(copy / "generation_config.json"); });
-  expect_problem(subject.verify({}, less), Level::kSource, ErrorKind::kSourceMismatch, "", "is in the artifact, not in the source");
+  expect_problem(subject.verify({}, companion), Level::kSource, ErrorKind::kSourceMismatch, "",
+                 "differs from the copy");
+  const auto more = copy_with("more", [](const std::filesystem::path& copy) {
+    std::ofstream(copy / "tokenizer.json") << "{}";
+  });
+  expect_problem(subject.verify({}, more), Level::kSource, ErrorKind::kSourceMismatch, "",
+                 "is in the source, not in the artifact");
+  const auto less = copy_with("less", [](const std::filesystem::path& copy) {
+    std::filesystem::remove(copy / "generation_config.json");
+  });
+  expect_problem(subject.verify({}, less), Level::kSource, ErrorKind::kSourceMismatch, "",
+                 "is in the artifact, not in the source");
 }
 
-/// The numerics level must see a wrong weight, scale or multiplier by itself: here the slab or the reference is changed.
+/// The numerics level must see a wrong weight, scale or multiplier by itself: here the slab or the
+/// reference is changed.
 class NumericsOnSlab : public ::testing::TestWithParam<uint32_t> {};
 
 TEST_P(NumericsOnSlab, SeesEachKindOfDamage) {
@@ -292,13 +335,15 @@ TEST_P(NumericsOnSlab, SeesEachKindOfDamage) {
   ASSERT_FALSE(seen.ok());
   EXPECT_EQ(seen.error().kind, ErrorKind::kNumericsMismatch);
   EXPECT_EQ(seen.error().tensor, "model.layers.0.mlp.down_proj");
-  EXPECT_NE(seen.error().message.find("row 130, column 6"), std::string::npos) << seen.error().message;
+  EXPECT_NE(seen.error().message.find("row 130, column 6"), std::string::npos)
+      << seen.error().message;
 
   verify::CanonicalSlab scale = *canonical;
   scale.scales[79 * 25 + 24] ^= std::byte{1};
   const Status wrong_scale = verify::check_slab(view, *stored, scale, counts);
   ASSERT_FALSE(wrong_scale.ok());
-  EXPECT_NE(wrong_scale.error().message.find("row 207, column 3"), std::string::npos) << wrong_scale.error().message;
+  EXPECT_NE(wrong_scale.error().message.find("row 207, column 3"), std::string::npos)
+      << wrong_scale.error().message;
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, NumericsOnSlab, ::testing::Values(75u, 89u, 120u));
@@ -314,7 +359,8 @@ TEST(Verify, BudgetStillMeetsEveryLayoutAndRole) {
   EXPECT_TRUE(problems.empty());
   EXPECT_EQ(all.operands, all.forms_total);
   EXPECT_LT(some.identity_weights, all.identity_weights);
-  // plain: router, lm_head; mma64 and native: q, k, v, o and the experts' gate, up, down (too few rows to fuse).
+  // plain: router, lm_head; mma64 and native: q, k, v, o and the experts' gate, up, down (too few
+  // rows to fuse).
   EXPECT_EQ(some.operands, 2u + 2u * 7u);
 }
 
