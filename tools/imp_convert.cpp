@@ -115,7 +115,7 @@ Status run(Arguments& a) {
       plan::print_plan(std::cout, prepared.model, prepared.plan, prepared.threads);
     return {};
   }
-  IMP_ASSIGN(const convert::Report report, convert::run(std::move(prepared), a.convert, log));
+  IMP_ASSIGN(const convert::Report report, convert::run(prepared, a.convert, log));
   print_report(a, report);
   return {};
 }

@@ -75,7 +75,7 @@ Result<Prepared> prepare(const Options& options, Log& log) {
   return Prepared{std::move(model), std::move(plan), threads};
 }
 
-Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& options,
+Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Options& options,
                         const std::filesystem::path& scratch_folder, Log& log) {
   const plan::Plan& plan = prepared.plan;
   IMP_ASSIGN(const auto companions, read_companions(prepared.model.source));
@@ -109,12 +109,12 @@ Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& op
                 written.artifact_id};
 }
 
-Result<Report> run(Prepared prepared, const Options& options, Log& log) {
+Result<Report> run(const Prepared& prepared, const Options& options, Log& log) {
   IMP_ASSIGN(const auto output, AtomicFile::create(options.output, options.overwrite));
   IMP_TRY(output->reserve(prepared.plan.payload_end_bytes));
   const std::filesystem::path folder =
       options.output.has_parent_path() ? options.output.parent_path() : ".";
-  return run_into(*output, std::move(prepared), options, folder, log);
+  return run_into(*output, prepared, options, folder, log);
 }
 
 }  // namespace imp::convert

@@ -50,10 +50,10 @@ Result<Prepared> prepare(const Options& options, Log& log);
 /// Convert into options.output (atomic: nothing under that name unless everything went well).
 /// Errors: those of prepare's steps; kBadScale for a NaN or negative block scale, naming tensor and
 /// place; kIo, kNoSpace, kFileExists, kInterrupted; kTruncated for a source that shrank meanwhile.
-Result<Report> run(Prepared prepared, const Options& options, Log& log);
+Result<Report> run(const Prepared& prepared, const Options& options, Log& log);
 
 /// The same into any OutputFile. `scratch_folder` takes data that outgrows memory.
-Result<Report> run_into(OutputFile& output, Prepared prepared, const Options& options,
+Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Options& options,
                         const std::filesystem::path& scratch_folder, Log& log);
 
 }  // namespace imp::convert

@@ -146,6 +146,7 @@ Result<std::vector<FormChoice>> choose_forms(const Weight& weight, const Options
     if (!info.any_sm) targets |= artifact::target_mask(sm).value_or(0);
   }
   std::vector<FormChoice> forms;
+  forms.reserve(chosen.size());
   for (const auto& [layout, targets] : chosen) forms.push_back({layout, targets});
   return forms;
 }

@@ -102,7 +102,7 @@ bool block_to_rows(const FormView& view, const StoredSlab& slab, const BlockOfSl
 
 /// What the zero-group rule of mma64 promises.
 Status check_groups(const FormView& view, const StoredSlab& slab, const CanonicalSlab& canonical) {
-  const uint64_t groups = view.groups();
+  const uint64_t groups = std::max<uint64_t>(view.groups(), 1);
   for (uint64_t i = 0; i < canonical.scales.size(); ++i) {
     const auto scale = static_cast<uint8_t>(canonical.scales[i]);
     const uint64_t row = slab.row0 + i / groups;

@@ -30,7 +30,7 @@ inline Result<std::string> convert_to_memory(const convert::Options& options, Lo
   IMP_ASSIGN(convert::Prepared prepared, convert::prepare(options, log));
   MemoryFile file;
   IMP_ASSIGN(const convert::Report report,
-             convert::run_into(file, std::move(prepared), options, ::testing::TempDir(), log));
+             convert::run_into(file, prepared, options, ::testing::TempDir(), log));
   (void)report;
   return file.bytes();
 }

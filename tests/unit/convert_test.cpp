@@ -52,7 +52,7 @@ TEST(Convert, FileHasTheOffsetsThatThePlanPrinted) {
     Result<convert::Prepared> prepared = convert::prepare(options, log);
     ASSERT_TRUE(prepared.ok());
     const plan::Plan plan = prepared->plan;
-    const Result<convert::Report> report = convert::run(std::move(prepared).take(), options, log);
+    const Result<convert::Report> report = convert::run(*prepared, options, log);
     ASSERT_TRUE(report.ok()) << report.error().to_line();
     const Result<artifact::Reader> reader = artifact::Reader::open(options.output);
     ASSERT_TRUE(reader.ok()) << reader.error().to_line();
@@ -75,8 +75,7 @@ TEST(Convert, EachFailingWriteIsAnErrorAndNothingIsCommitted) {
     ASSERT_TRUE(prepared.ok());
     prepared->threads = 0;
     FailingFile file(n);
-    const auto report =
-        convert::run_into(file, std::move(prepared).take(), options, ::testing::TempDir(), log);
+    const auto report = convert::run_into(file, *prepared, options, ::testing::TempDir(), log);
     EXPECT_EQ(report.ok(), file.committed());
     if (report.ok()) break;
     EXPECT_EQ(report.error().kind, ErrorKind::kNoSpace);
@@ -131,7 +130,7 @@ TEST(Convert, ZeroBlockScalesAreCountedAndTheirBitsKept) {
     CollectingLog log;
     Result<convert::Prepared> prepared = convert::prepare(options, log);
     ASSERT_TRUE(prepared.ok());
-    const auto report = convert::run(std::move(prepared).take(), options, log);
+    const auto report = convert::run(*prepared, options, log);
     ASSERT_TRUE(report.ok()) << report.error().to_line();
     EXPECT_EQ(report->zero_block_scales, 2u);
     EXPECT_EQ(report->exceptions, sm == 89 ? 2u : 0u);
@@ -153,8 +152,7 @@ TEST(Convert, SourceThatShrinksMeanwhileIsTruncated) {
                                std::filesystem::perm_options::add);
   std::filesystem::resize_file(copy / "model.safetensors", 400000);
   MemoryFile file;
-  const auto report =
-      convert::run_into(file, std::move(prepared).take(), options, folder.path(), log);
+  const auto report = convert::run_into(file, *prepared, options, folder.path(), log);
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().kind, ErrorKind::kTruncated);
   EXPECT_FALSE(file.committed());
@@ -168,13 +166,13 @@ TEST(Convert, ExistingOutputIsKeptWithoutForceAndWhenTheRunFails) {
   CollectingLog log;
   Result<convert::Prepared> prepared = convert::prepare(options, log);
   ASSERT_TRUE(prepared.ok());
-  const auto refused = convert::run(std::move(prepared).take(), options, log);
+  const auto refused = convert::run(*prepared, options, log);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().kind, ErrorKind::kFileExists);
   options.overwrite = true;
   prepared = convert::prepare(options, log);
   ASSERT_TRUE(prepared.ok());
-  const auto failed = convert::run(std::move(prepared).take(), options, log);
+  const auto failed = convert::run(*prepared, options, log);
   ASSERT_FALSE(failed.ok());
   EXPECT_EQ(failed.error().kind, ErrorKind::kBadScale);
   const auto text = read_small_file(output, 100);

@@ -164,6 +164,21 @@ TEST(Completeness, ADenseLayerInAMoeModel) {
   EXPECT_EQ(imported.find("model.layers.0.mlp.experts.*.up_proj")->experts, 4u);
 }
 
+TEST(Completeness, BiasesThatTheArchitectureOrConfigPromises) {
+  for (const char* part : {"q_proj", "k_proj", "v_proj"}) {
+    const std::string name = std::string("model.layers.1.self_attn.") + part + ".bias";
+    CheckpointEditor qwen(kSharedMoe);  // Qwen2-MoE has them unless qkv_bias says no
+    qwen.config().erase("qkv_bias");
+    qwen.remove(name);
+    expect_refused(qwen, ErrorKind::kMissingTensor, "", name, "truncated");
+    qwen.config()["qkv_bias"] = false;
+    EXPECT_TRUE(Imported(qwen).ok());
+    CheckpointEditor llama("modelopt-nvfp4-llama-odd");  // attention_bias is true there
+    llama.remove(name);
+    expect_refused(llama, ErrorKind::kMissingTensor, "", name, "truncated");
+  }
+}
+
 TEST(Completeness, TiedHeads) {
   const Imported tied("modelopt-nvfp4-llama-odd");
   ASSERT_TRUE(tied.ok()) << tied.error_line();
@@ -186,6 +201,7 @@ TEST(Completeness, TiedHeads) {
   EXPECT_FALSE(with_both.find("model.embed_tokens")->tied_head)
       << "the head that is stored is the head";
   EXPECT_NE(with_both.find("lm_head"), nullptr);
+  EXPECT_TRUE(testing::any_has(with_both.log.warnings, "both are kept"));
 }
 
 }  // namespace
