@@ -57,7 +57,9 @@ std::vector<Expected> expected_components(const FormView& view) {
   if (view.scheme() == Scheme::kNvfp4)
     return {{ComponentKind::kCodes, Dtype::kU8, {n, k / 2}},
             {ComponentKind::kBlockScale, Dtype::kF8E4M3, {n, groups}}};
-  return {};
+  const ComponentRecord* codes = view.reader.find_component(view.form, ComponentKind::kCodes);
+  if (codes == nullptr || (view.operand.flags & artifact::kOperandGemm) == 0) return {};
+  return {{ComponentKind::kCodes, static_cast<Dtype>(codes->dtype), {n, k}}};
 }
 
 bool shape_is(const ComponentRecord& component, uint64_t experts, const Shape& of_expert) {
@@ -170,6 +172,14 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
     return Error{ErrorKind::kUnsupportedVersion,
                  "scheme " + std::to_string(operand.scheme) + " is not known to this version",
                  reader.path(), name};
+  // Larger than any tensor, small enough that no size computed from it can wrap.
+  constexpr uint64_t kMaxDim = uint64_t{1} << 40;
+  const bool gemm = (operand.flags & artifact::kOperandGemm) != 0;
+  if (operand.n > kMaxDim || operand.k > kMaxDim || (gemm && (operand.n == 0 || operand.k == 0)))
+    return Error{ErrorKind::kBadShape,
+                 "is " + std::to_string(operand.n) + " x " + std::to_string(operand.k) +
+                     ", expected 1 to 2^40 each way",
+                 reader.path(), name};
   const uint32_t group = model::group_size_of(scheme);
   if (operand.group_size != group || (group != 0 && operand.k % group != 0))
     return Error{ErrorKind::kBadShape, "group size or K does not fit the scheme", reader.path(),
@@ -189,6 +199,9 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
 Status check_form(const FormView& view) {
   IMP_TRY(check_layout(view));
   if ((view.operand.flags & artifact::kOperandGemm) == 0) return {};
+  if (const auto* bias = view.reader.find_component(view.form, ComponentKind::kBias))
+    IMP_TRY(check_component(
+        view, {ComponentKind::kBias, static_cast<Dtype>(bias->dtype), {view.operand.n}}));
   IMP_TRY(check_vector(view, ComponentKind::kMultiplier, "multiplier"));
   return check_vector(view, ComponentKind::kInputScale, "input scale");
 }

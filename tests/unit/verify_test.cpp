@@ -246,6 +246,22 @@ TEST(Verify, NumbersWithoutAMeaningAreRefused) {
   }
 }
 
+/// Numbers that would make a careless reader loop or allocate for ever.
+TEST(Verify, AbsurdShapesEndAtOnce) {
+  for (const uint64_t n : {uint64_t{0}, uint64_t{1} << 41, ~uint64_t{0}, ~uint64_t{0} - 62}) {
+    Subject subject(artifact_of(fixture(kOdd), {89}));
+    const Reader reader = subject.open();
+    const uint32_t operand = *reader.find_operand("model.layers.0.mlp.down_proj");
+    subject.damaged.operand(operand).n = n;
+    subject.damaged.part(reader.operands()[operand].first_part).n_count = n;
+    subject.damaged.reseal();
+    const verify::Report report = subject.verify();
+    ASSERT_FALSE(report.passed()) << n;
+    EXPECT_EQ(report.exit_code(), 3) << report.at(Level::kStructure).problems[0].to_line();
+    EXPECT_EQ(report.at(Level::kContent).verdict, Verdict::kNotRun);
+  }
+}
+
 TEST(Verify, NegativeMultiplierIsUnsafe) {
   Subject subject(artifact_of(fixture(kOdd), {89}));
   const Reader reader = subject.open();
