@@ -52,6 +52,19 @@ ordered_json inventory_json(const model::Model& model) {
           {"ignored", ignored}};
 }
 
+/// The plan's facts of an operand, and how often each block scale byte occurs in it: layouts that
+/// keep scales inside blocks of codes can then be audited without unpacking them.
+std::string operand_text(const Prepared& prepared, const ScaleScan& scan, uint32_t operand) {
+  std::string text = plan::operand_json(prepared.model, prepared.plan, operand);
+  const ScaleCounts* counts = scan.counts_of(operand);
+  if (counts == nullptr) return text;
+  ordered_json list = ordered_json::array();
+  for (uint32_t byte = 0; byte < counts->size(); ++byte)
+    if ((*counts)[byte] != 0) list.push_back({byte, (*counts)[byte]});
+  text.pop_back();
+  return text + ",\"block_scale_bytes\":" + list.dump() + "}";
+}
+
 }  // namespace
 
 std::string make_manifest(const Prepared& prepared, const Options& options,
@@ -70,7 +83,7 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   text.pop_back();
   text += ",\"operands\":[";
   for (uint32_t o = 0; o < prepared.plan.operands.size(); ++o)
-    text += (o == 0 ? "\n" : ",\n") + plan::operand_json(prepared.model, prepared.plan, o);
+    text += (o == 0 ? "\n" : ",\n") + operand_text(prepared, scan, o);
   return text + "\n]}\n";
 }
 

@@ -23,27 +23,33 @@ Error bad_scale(const model::Source& source, uint32_t tensor, uint64_t elem, uin
 
 }  // namespace
 
-Status ScaleScan::scan(const model::Source& source, uint32_t tensor, uint64_t first_elem,
-                       Bytes scales) {
-  uint64_t zeros = 0;
-  bool bad = false;
-  for (const std::byte raw : scales) {
-    const auto byte = static_cast<uint8_t>(raw);
-    zeros += (byte & 0x7F) == 0;
-    bad |= is_bad(byte);
-  }
-  if (bad) {
+Status ScaleScan::scan(const model::Source& source, uint32_t tensor, uint32_t operand,
+                       uint64_t first_elem, Bytes scales) {
+  ScaleCounts counts{};
+  for (const std::byte scale : scales) ++counts[std::to_integer<uint8_t>(scale)];
+  uint64_t bad = 0;
+  for (uint32_t byte = 0; byte < counts.size(); ++byte)
+    if (is_bad(static_cast<uint8_t>(byte))) bad += counts[byte];
+  if (bad != 0) {
     const auto at = std::find_if(scales.begin(), scales.end(),
                                  [](std::byte b) { return is_bad(static_cast<uint8_t>(b)); });
     return bad_scale(source, tensor, first_elem + static_cast<uint64_t>(at - scales.begin()),
                      static_cast<uint8_t>(*at));
   }
+  ScaleCounts& all = counts_[operand];
+  for (size_t i = 0; i < all.size(); ++i) all[i] += counts[i];
+  const uint64_t zeros = counts[0x00] + counts[0x80];
   if (zeros == 0) return {};
   if (zeros_ == 0) first_name_ = source.tensors[tensor].name;
   zeros_ += zeros;
   tensors_with_zeros_ += tensor != last_tensor_;
   last_tensor_ = tensor;
   return {};
+}
+
+const ScaleCounts* ScaleScan::counts_of(uint32_t operand) const {
+  const auto it = counts_.find(operand);
+  return it == counts_.end() ? nullptr : &it->second;
 }
 
 void ScaleScan::warn(Log& log) const {

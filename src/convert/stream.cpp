@@ -84,7 +84,8 @@ class Streamer {
                  read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
       plane.update(slab->span());
       if (steps[0].plane == model::ComponentKind::kBlockScale)
-        IMP_TRY(scan_.scan(context_.source, tensor, row * cut.row_bytes, slab->span()));
+        IMP_TRY(scan_.scan(context_.source, tensor, steps[0].operand, row * cut.row_bytes,
+                           slab->span()));
       for (const plan::Step& step : steps) {
         if (step.writes.empty()) continue;
         IMP_TRY(queue_.push([this, &step, cut, row, slab] {

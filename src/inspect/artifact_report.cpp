@@ -167,7 +167,7 @@ Status report_artifact(const std::filesystem::path& path, const Options& options
                        std::ostream& out) {
   IMP_ASSIGN(const Reader reader, Reader::open(path));
   IMP_ASSIGN(const Manifest manifest, read_manifest(reader));
-  IMP_ASSIGN(const ScaleReport scales, audit_artifact(reader));
+  IMP_ASSIGN(const ScaleReport scales, audit_artifact(reader, manifest));
   if (options.json) {
     print_artifact_json(reader, manifest, scales, out);
     return {};

@@ -60,7 +60,24 @@ void add_scalars(const Reader& reader, uint32_t first, uint32_t count, uint64_t 
   }
 }
 
-Status audit_operand(const Reader& reader, const OperandRecord& operand, ScaleReport& report) {
+/// nullopt unless the manifest counted exactly as many scales as the operand has.
+std::optional<BlockScaleHistogram> recorded_histogram(const Manifest& manifest, uint32_t operand,
+                                                      std::optional<uint64_t> expected) {
+  const auto it = manifest.block_scale_bytes.find(operand);
+  if (it == manifest.block_scale_bytes.end()) return std::nullopt;
+  BlockScaleHistogram histogram;
+  std::optional<uint64_t> total = 0;
+  for (const auto& [byte, count] : it->second) {
+    histogram.add(byte, count);
+    if (total) total = checked_add(*total, count);
+  }
+  if (!total || total != expected) return std::nullopt;
+  return histogram;
+}
+
+Status audit_operand(const Reader& reader, const Manifest& manifest, uint32_t index,
+                     ScaleReport& report) {
+  const OperandRecord& operand = reader.operands()[index];
   ScaleRow row;
   row.name = std::string(reader.string(operand.name));
   for (const PartRecord& part : reader.parts_of(operand)) {
@@ -71,6 +88,11 @@ Status audit_operand(const Reader& reader, const OperandRecord& operand, ScaleRe
   const ComponentRecord* component = find_block_scales(reader, operand);
   const auto expected = scales_of(operand);
   if (component == nullptr) {
+    const auto recorded = recorded_histogram(manifest, index, expected);
+    if (recorded) {
+      report.add(std::move(row), *recorded);
+      return {};
+    }
     row.why_no_blocks = "its layout keeps block scales inside blocks of codes";
     report.add(std::move(row));
     return {};
@@ -89,13 +111,13 @@ Status audit_operand(const Reader& reader, const OperandRecord& operand, ScaleRe
 
 }  // namespace
 
-Result<ScaleReport> audit_artifact(const Reader& reader) {
-  std::vector<const OperandRecord*> order(reader.operands().size());
-  for (const OperandRecord& operand : reader.operands()) order[operand.execution_index] = &operand;
+Result<ScaleReport> audit_artifact(const Reader& reader, const Manifest& manifest) {
+  std::vector<uint32_t> order(reader.operands().size());
+  for (uint32_t o = 0; o < order.size(); ++o) order[reader.operands()[o].execution_index] = o;
   ScaleReport report;
-  for (const OperandRecord* operand : order)
-    if (model::is_quantized(static_cast<model::Scheme>(operand->scheme)))
-      IMP_TRY(audit_operand(reader, *operand, report));
+  for (const uint32_t o : order)
+    if (model::is_quantized(static_cast<model::Scheme>(reader.operands()[o].scheme)))
+      IMP_TRY(audit_operand(reader, manifest, o, report));
   return report;
 }
 

@@ -15,12 +15,28 @@ std::string string_at(const ordered_json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
+/// "block_scale_bytes": pairs of a byte and a count; anything else in it empties the list.
+std::vector<std::pair<uint8_t, uint64_t>> scale_bytes(const ordered_json& json) {
+  std::vector<std::pair<uint8_t, uint64_t>> list;
+  const auto pairs = json.find("block_scale_bytes");
+  if (pairs == json.end() || !pairs->is_array()) return list;
+  for (const ordered_json& pair : *pairs) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_number_unsigned() ||
+        !pair[1].is_number_unsigned() || pair[0].get<uint64_t>() > 0xFF)
+      return {};
+    list.emplace_back(pair[0].get<uint8_t>(), pair[1].get<uint64_t>());
+  }
+  return list;
+}
+
 /// One entry of "operands": layout names, which the index has as numbers, and the remark on fusion.
 void take_operand(const Reader& reader, const ordered_json& json, Manifest& manifest) {
   const auto operand = reader.find_operand(string_at(json, "name"));
   if (!operand) return;
   if (std::string fusion = string_at(json, "fusion"); !fusion.empty())
     manifest.fusion[*operand] = std::move(fusion);
+  if (auto list = scale_bytes(json); !list.empty())
+    manifest.block_scale_bytes[*operand] = std::move(list);
   const auto forms = reader.forms_of(reader.operands()[*operand]);
   const auto names = json.find("forms");
   if (names == json.end() || !names->is_array() || names->size() != forms.size()) return;

@@ -6,6 +6,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "formats/imp/reader.h"
 #include "src/base/result.h"
@@ -16,6 +18,8 @@ struct Manifest {
   nlohmann::ordered_json head;                   ///< all but "operands"; an object
   std::map<uint16_t, std::string> layout_names;  ///< by the number that form records hold
   std::map<uint32_t, std::string> fusion;  ///< by operand: how its parts were fused, or why not
+  /// By operand: (e4m3 byte, how often) of its block scales, as counted at conversion.
+  std::map<uint32_t, std::vector<std::pair<uint8_t, uint64_t>>> block_scale_bytes;
 
   /// Name of a layout, or "layout N".
   std::string layout_name(uint16_t layout) const;

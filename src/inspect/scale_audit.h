@@ -32,6 +32,7 @@ class BlockScaleHistogram {
  public:
   void add(Bytes e4m3);
   void add(const BlockScaleHistogram& other);
+  void add(uint8_t e4m3, uint64_t count) { counts_[e4m3] += count; }
   /// Take away `count` bytes 0x00 that are padding. False (and nothing changed) if there are fewer.
   bool remove_zeros(uint64_t count);
   BlockScaleStats stats() const;

@@ -59,7 +59,8 @@ uint64_t companion_bytes(const Model& model) {
 }
 
 uint64_t manifest_bound(const Model& model, const Plan& plan) {
-  constexpr uint64_t kPerItem = 4096;  // one operand's or file's JSON before compression
+  // One operand's or file's JSON before compression, 127 counted scale bytes included.
+  constexpr uint64_t kPerItem = 8192;
   return kPerItem * (plan.operands.size() + model.source.files.size() + 16);
 }
 

@@ -1,5 +1,6 @@
 // imp-inspect's reports, against numbers counted by hand from the source's bytes.
 #include "src/inspect/inspect.h"
+#include "src/model/schemes.h"
 
 #include <gtest/gtest.h>
 
@@ -198,7 +199,7 @@ TEST_F(InspectArtifact, CountsTheSameScalesAsInTheSource) {
   for (const char* name :
        {"modelopt-nvfp4-llama-odd", "modelopt-nvfp4-qwen3moe", "modelopt-nvfp4-llama"}) {
     const json source = report_json(fixture(name))["scales"]["all"];
-    for (const std::vector<uint32_t>& sms : {std::vector<uint32_t>{120}, {89, 120}}) {
+    for (const std::vector<uint32_t>& sms : {std::vector<uint32_t>{89}, {120}, {89, 120}}) {
       json artifact = report_of(name, sms)["scales"]["all"];
       EXPECT_EQ(artifact["tensors_without_block_scales"], 0);
       EXPECT_EQ(artifact["block_scales"], source["block_scales"]) << name;
@@ -208,16 +209,38 @@ TEST_F(InspectArtifact, CountsTheSameScalesAsInTheSource) {
   }
 }
 
-TEST_F(InspectArtifact, SaysWhichBlockScalesItCannotRead) {
-  const json report = report_of("modelopt-nvfp4-llama", {89});
-  const json& all = report["scales"]["all"];
-  EXPECT_EQ(all["tensors_without_block_scales"], all["tensors"]);
-  EXPECT_EQ(all["block_scales"]["count"], 0);
-  EXPECT_NE(report["scales"]["tensors"][0]["block_scales_not_read"].get<std::string>().find(
-                "inside blocks"),
-            std::string::npos);
-  EXPECT_EQ(all["global_scales"],
-            report_json(fixture("modelopt-nvfp4-llama"))["scales"]["all"]["global_scales"]);
+/// One 64 x 64 NVFP4 operand in one mma64 block, so 256 block scales inside blocks of codes.
+std::string blocks_only(const std::string& manifest) {
+  ArtifactBuilder b;
+  auto& operand = b.operand("w", 64, 64, artifact::kOperandGemm);
+  operand.scheme = static_cast<uint16_t>(model::Scheme::kNvfp4);
+  operand.group_size = 16;
+  b.part("w", 0, 64);
+  b.form(2, 1u << 5);
+  b.component(artifact::ComponentKind::kBlocks, Dtype::kU8, {1, 1, 2304}, paint(2304, 3));
+  b.manifest = manifest;
+  return b.bytes();
+}
+
+TEST_F(InspectArtifact, TakesCountsOfTheManifestOnlyIfTheyAreWhole) {
+  const auto row_for = [&](const std::string& counts) {
+    const std::string manifest = R"({"operands":[{"name":"w")" + counts + "}]}";
+    return report_json(folder_.write("a.imp", blocks_only(manifest)))["scales"]["tensors"][0];
+  };
+  // 0x38 is 1, 0x40 is 2: mean 1.25.
+  const json good = row_for(R"(,"block_scale_bytes":[[56,192],[64,64]])");
+  EXPECT_EQ(good["block_scales"]["count"], 256);
+  EXPECT_EQ(good["block_scales"]["mean"], 1.25);
+  for (const char* bad : {"", R"(,"block_scale_bytes":[[56,192],[64,63]])",
+                          R"(,"block_scale_bytes":[[56,192],[256,64]])",
+                          R"(,"block_scale_bytes":[[56,192],[64,-64]])",
+                          R"(,"block_scale_bytes":[[56,18446744073709551615],[64,257]])",
+                          R"(,"block_scale_bytes":"many")"}) {
+    const json row = row_for(bad);
+    ASSERT_TRUE(row.contains("block_scales_not_read")) << bad;
+    EXPECT_NE(row["block_scales_not_read"].get<std::string>().find("inside blocks"),
+              std::string::npos);
+  }
 }
 
 TEST_F(InspectArtifact, NamesOperandsFormsAndProvenance) {
