@@ -17,22 +17,23 @@ size_t peak_bytes = 0;
 
 }  // namespace
 
-void* operator new(size_t size_bytes, const std::nothrow_t&) noexcept {
+// Not inlined: gcc would otherwise see malloc and operator delete meet, and warn of a mismatch.
+[[gnu::noinline]] void* operator new(size_t size_bytes, const std::nothrow_t&) noexcept {
   void* memory = std::malloc(size_bytes);
   live_bytes += malloc_usable_size(memory);
   if (live_bytes > peak_bytes) peak_bytes = live_bytes;
   return memory;
 }
-void* operator new(size_t size_bytes) {
+[[gnu::noinline]] void* operator new(size_t size_bytes) {
   void* memory = operator new(size_bytes, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   live_bytes -= malloc_usable_size(memory);
   std::free(memory);
 }
-void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
 
 namespace imp::safetensors {
 namespace {
