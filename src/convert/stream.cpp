@@ -17,6 +17,7 @@ class Streamer {
         budget_(plan::stream_budget(threads)),
         scan_(scan),
         log_(log),
+        hasher_(threads == 0 ? 0 : 1, plan::kHashQueueSlabs),
         queue_(threads, budget_.queue_slabs) {
     for (const model::SourceFile& file : context.source.files)
       total_bytes_ += file.handle.size_bytes();
@@ -26,39 +27,45 @@ class Streamer {
   Result<StreamDigests> run() {
     uint32_t tensor = 0;
     for (uint32_t file = 0; file < context_.source.files.size(); ++file) {
-      Sha256Stream sha;
+      sha_ = Sha256Stream();
       uint64_t at = 0;
       for (;
            tensor < context_.source.tensors.size() && context_.source.tensors[tensor].file == file;
            ++tensor) {
-        IMP_TRY(hash_gap(file, at, context_.source.tensors[tensor].offset_bytes, sha));
-        IMP_TRY(stream_tensor(tensor, sha));
+        IMP_TRY(hash_gap(file, at, context_.source.tensors[tensor].offset_bytes));
+        IMP_TRY(stream_tensor(tensor));
         at = context_.source.tensors[tensor].offset_bytes +
              context_.source.tensors[tensor].size_bytes;
       }
-      IMP_TRY(hash_gap(file, at, context_.source.files[file].handle.size_bytes(), sha));
-      digests_.files.push_back(sha.finish());
+      IMP_TRY(hash_gap(file, at, context_.source.files[file].handle.size_bytes()));
+      IMP_TRY(hasher_.drain());
+      digests_.files.push_back(sha_.finish());
     }
     IMP_TRY(queue_.drain());
     return std::move(digests_);
   }
 
  private:
-  Result<Slab> read(uint32_t file, uint64_t offset, uint64_t size, Sha256Stream& sha) {
+  Result<Slab> read(uint32_t file, uint64_t offset, uint64_t size) {
     IMP_TRY(check_interrupted());
     Slab slab = context_.buffers.take(size);
     IMP_TRY(context_.source.files[file].handle.read_at(offset, slab->span()));
-    sha.update(slab->span());
+    // SHA-256 is the longest single job of a conversion and must go in file order: it has a worker
+    // of its own, and one worker keeps the order.
+    IMP_TRY(hasher_.push([this, slab]() -> Status {
+      sha_.update(slab->span());
+      return {};
+    }));
     done_bytes_ += size;
     log_.progress(done_bytes_, total_bytes_);
     return slab;
   }
 
   /// Header bytes: hashed, and needed for nothing else.
-  Status hash_gap(uint32_t file, uint64_t begin, uint64_t end, Sha256Stream& sha) {
+  Status hash_gap(uint32_t file, uint64_t begin, uint64_t end) {
     while (begin < end) {
       const uint64_t size = std::min(budget_.slab_bytes, end - begin);
-      IMP_ASSIGN(const Slab slab, read(file, begin, size, sha));
+      IMP_ASSIGN(const Slab slab, read(file, begin, size));
       begin += size;
     }
     return {};
@@ -71,17 +78,17 @@ class Streamer {
     return std::span(steps).subspan(first, next_step_ - first);
   }
 
-  Status stream_tensor(uint32_t tensor, Sha256Stream& sha) {
+  Status stream_tensor(uint32_t tensor) {
     const model::SourceTensor& t = context_.source.tensors[tensor];
     const auto steps = steps_of(tensor);
-    if (steps.empty()) return hash_gap(t.file, t.offset_bytes, t.offset_bytes + t.size_bytes, sha);
+    if (steps.empty()) return hash_gap(t.file, t.offset_bytes, t.offset_bytes + t.size_bytes);
     const Cut cut = cut_for(t, context_.plan, steps);
     const uint64_t rows_per_slab = cut.slab_rows(budget_.slab_bytes);
     Xxh3Stream plane;
     for (uint64_t row = 0; row < cut.rows; row += rows_per_slab) {
       const uint64_t rows = std::min(rows_per_slab, cut.rows - row);
       IMP_ASSIGN(const Slab slab,
-                 read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes, sha));
+                 read(t.file, t.offset_bytes + row * cut.row_bytes, rows * cut.row_bytes));
       plane.update(slab->span());
       if (steps[0].plane == model::ComponentKind::kBlockScale)
         IMP_TRY(scan_.scan(context_.source, tensor, steps[0].operand, row * cut.row_bytes,
@@ -105,6 +112,8 @@ class Streamer {
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
   size_t next_step_ = 0;
+  Sha256Stream sha_;  ///< of the file being read; only the hasher's job touches it until drain()
+  WorkQueue hasher_;
   WorkQueue queue_;  // last: its workers end before the rest goes
 };
 

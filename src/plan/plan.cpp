@@ -22,6 +22,9 @@ constexpr uint64_t kMaxSlabBytes = 8u << 20;
 // Code, allocator, header parser, exceptions in memory.
 constexpr uint64_t kBaseMemoryBytes = 96u << 20;
 
+/// Being read, waiting for workers or in them, and waiting for the hasher or in it.
+uint64_t slabs_in_flight(uint64_t threads) { return 1 + 2 * threads + kHashQueueSlabs + 1; }
+
 Status check_targets(const Options& options) {
   if (options.sms.empty() && !options.layout)
     return Error{ErrorKind::kUsage, "name at least one --target (see --list-targets) or a --layout",
@@ -94,14 +97,14 @@ Result<Plan> make_plan(const Model& model, const Options& options) {
 StreamBudget stream_budget(uint64_t threads) {
   // Each job holds its source slab and at most twice as much of packed bytes, one form after the
   // other.
-  const uint64_t in_flight = 2 * threads + 1;
+  const uint64_t in_flight = slabs_in_flight(threads);
   const uint64_t slab = std::min(kMaxSlabBytes, kSlabMemoryBytes / (3 * in_flight));
   return {std::max<uint64_t>(slab, 64u << 10), threads};
 }
 
 uint64_t peak_memory_bytes(const Model& model, const Plan& plan, uint64_t threads) {
   const StreamBudget budget = stream_budget(threads);
-  const uint64_t slabs = 3 * (2 * threads + 1) * budget.slab_bytes;
+  const uint64_t slabs = 3 * slabs_in_flight(threads) * budget.slab_bytes;
   // Names, records and steps: index twice (plan and records), inventory once.
   const uint64_t inventory = 512 * model.source.tensors.size() + 2 * plan.payload_offset_bytes;
   uint64_t one_row = 0;  // a slab is at least one tile of rows

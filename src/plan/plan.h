@@ -129,6 +129,8 @@ struct StreamBudget {
   uint64_t queue_slabs = 0;
 };
 StreamBudget stream_budget(uint64_t threads);
+/// Slabs that may wait for the thread that hashes source files.
+inline constexpr uint64_t kHashQueueSlabs = 2;
 
 /// Upper bound of the memory that a conversion by this plan needs, mapped pages included.
 uint64_t peak_memory_bytes(const model::Model& model, const Plan& plan, uint64_t threads);
