@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "formats/hf/checkpoint.h"
 #include "formats/imp/writer.h"
 #include "src/base/work_queue.h"
 #include "src/convert/manifest.h"
@@ -12,12 +13,10 @@
 namespace imp::convert {
 namespace {
 
-constexpr uint64_t kCompanionCapBytes = 64u << 20;
-
 Result<std::vector<artifact::CompanionInput>> read_companions(const model::Source& source) {
   std::vector<artifact::CompanionInput> companions;
   for (const std::string& name : source.companions) {
-    IMP_ASSIGN(std::string bytes, read_small_file(source.folder / name, kCompanionCapBytes));
+    IMP_ASSIGN(std::string bytes, read_small_file(source.folder / name, hf::kMaxCompanionBytes));
     companions.push_back({name, std::move(bytes)});
   }
   return companions;

@@ -118,8 +118,6 @@ void add_vectors(const Operand& o, const Model& model, std::vector<Component>& o
         component(o, ComponentKind::kBias, model.source.tensors[bias->tensors[0]].dtype, {o.n}));
 }
 
-uint64_t padded(uint64_t value, uint32_t unit) { return round_up(value, unit); }
-
 }  // namespace
 
 bool can_hold(LayoutId layout, const Weight& weight) {
@@ -157,8 +155,8 @@ Form make_form(const Operand& operand, const Model& model, const FormChoice& cho
   form.layout = choice.layout;
   form.major = info.major;
   form.targets = choice.targets;
-  form.padded_n = padded(operand.n, info.pad_n);
-  form.padded_k = padded(operand.k, info.pad_k);
+  form.padded_n = round_up(operand.n, info.pad_n);
+  form.padded_k = round_up(operand.k, info.pad_k);
   add_weight_components(operand, model.weights[operand.parts[0].weight], choice.layout,
                         form.components);
   add_vectors(operand, model, form.components);

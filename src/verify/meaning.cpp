@@ -14,6 +14,7 @@
 #include "src/base/shape.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/verify/reference.h"
 #include "src/verify/slab.h"
 
 namespace imp::verify {
@@ -110,14 +111,6 @@ Status check_layout(const FormView& view) {
   for (const Expected& expected : expected_components(view))
     IMP_TRY(check_component(view, expected));
   return {};
-}
-
-/// What a kernel multiplies by for this scalar.
-uint32_t kernel_bits(const ScalarRecord& scalar) {
-  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return 0x7FC00000;
-  if (scalar.state == static_cast<uint8_t>(ScalarState::kDivisor))
-    return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
-  return scalar.bits;
 }
 
 Status check_scalar(const FormView& view, const ScalarRecord& scalar, const char* what) {

@@ -13,12 +13,14 @@ namespace {
 using artifact::ScalarState;
 using model::Scheme;
 
-float multiplier_of(const artifact::ScalarRecord& scalar) {
-  const auto value = std::bit_cast<float>(scalar.bits);
-  return scalar.state == static_cast<uint8_t>(ScalarState::kDivisor) ? 1.0f / value : value;
-}
-
 }  // namespace
+
+uint32_t kernel_bits(const artifact::ScalarRecord& scalar) {
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return 0x7FC00000;
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kDivisor))
+    return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
+  return scalar.bits;
+}
 
 bool has_reference(const FormView& view) {
   switch (view.scheme()) {
@@ -36,8 +38,8 @@ std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab)
   std::vector<float> rows(slab.rows, 1.0f);
   for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
     if (part.multiplier_count == 0) continue;
-    const float multiplier =
-        multiplier_of(view.reader.scalars()[part.first_multiplier + slab.expert]);
+    const float multiplier = std::bit_cast<float>(
+        kernel_bits(view.reader.scalars()[part.first_multiplier + slab.expert]));
     for (uint64_t r = 0; r < slab.rows; ++r)
       if (slab.row0 + r >= part.n0 && slab.row0 + r < part.n0 + part.n_count) rows[r] = multiplier;
   }

@@ -8,6 +8,10 @@
 
 namespace imp::verify {
 
+/// Bits of the f32 that a kernel multiplies by for this scalar: the value, fl32(1 / value) of a
+/// divisor, the NaN 0x7FC00000 where the source has none (formats/imp/SPEC.md, component kinds).
+uint32_t kernel_bits(const artifact::ScalarRecord& scalar);
+
 /// Multiplier of each row of the slab: the part's, as a kernel uses it; 1 where the scheme has
 /// none.
 std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab);
