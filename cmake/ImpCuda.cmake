@@ -18,10 +18,17 @@ if(IMP_CUDA)  # ON, AUTO
   if(imp_nvcc)
     set(CMAKE_CUDA_COMPILER ${imp_nvcc})
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      set(CMAKE_CUDA_ARCHITECTURES 80)  # machine code for the oldest target, PTX for all others
+      set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;80-virtual")  # machine code for 8.x and 9.0, PTX for all others
     endif()
     enable_language(CUDA)
-    string(APPEND CMAKE_CUDA_FLAGS " -std=c++20")  # CMake 3.25.1 knows no CMAKE_CUDA_STANDARD above 17
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25.1 asks only old releases of nvcc what they know
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+      list(APPEND CMAKE_CUDA_COMPILE_FEATURES cuda_std_20)
+    endif()
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    set(CMAKE_CUDA_EXTENSIONS OFF)
     set(IMP_CUDA_FOUND TRUE)
   elseif(NOT IMP_CUDA STREQUAL "AUTO")
     message(FATAL_ERROR "IMP_CUDA=${IMP_CUDA}, but no nvcc of 13.0 or newer was found; "

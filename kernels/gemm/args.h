@@ -1,0 +1,73 @@
+// What the kernels of this folder are given: one flat struct, made and checked on the host.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm/gemm.h"
+
+namespace imp::kernels {
+
+struct GemmArgs {
+  const uint8_t* blocks = nullptr;
+  uint64_t expert_stride_bytes = 0;
+  const void* x = nullptr;
+  uint64_t x_stride = 0;  ///< elements
+  const uint32_t* rows_end = nullptr;
+  void* y = nullptr;
+  uint64_t y_stride = 0;  ///< elements
+  const float* multiplier = nullptr;
+  const void* bias = nullptr;
+  uint32_t* partials = nullptr;  ///< f32 bits, all kEmptyPartial between launches
+  uint32_t m = 0, n = 0, k = 0;
+  uint32_t n_tiles = 0;  ///< of 64 rows of W
+  uint32_t k_tiles = 0;  ///< of 64 columns
+  uint32_t experts = 1;
+  uint32_t parts = 1;
+  uint32_t part_end[kMaxParts] = {};
+  Float y_type = Float::kBf16;
+  Float bias_type = Float::kF32;
+};
+
+inline constexpr uint32_t kBlockRows = 64;
+inline constexpr uint32_t kBlockColumns = 64;
+inline constexpr uint64_t kMma64Nvfp4BlockBytes = 2304;
+inline constexpr uint32_t kMaxExperts =
+    1024;  ///< of the grouped form: their row counts are summed in shared memory
+
+/// A launch of the prologue: X gathered, scaled, reordered into the workspace.
+struct PrologueArgs {
+  const void* x = nullptr;
+  uint64_t x_stride = 0;
+  void* out = nullptr;
+  uint64_t out_stride = 0;
+  uint32_t m = 0, k = 0, k_tiles = 0;
+  const float* k_scale = nullptr;
+  const uint32_t* k_gather = nullptr;
+  bool from_layout_order = false;
+  bool to_layout_order = false;
+};
+
+/// How one kernel is launched for one call.
+struct LaunchShape {
+  uint32_t grid = 0;
+  uint32_t token_tile = 0;  ///< rows of X a CTA takes at once
+  uint32_t shared_bytes = 0;
+  uint32_t stages = 0;
+  uint64_t partial_bytes = 0;  ///< of the workspace
+};
+
+// One pair of functions a kernel: the shape of a launch from device facts, and the launch.
+// `type` is that of X. `limit` is the shared memory that a block may use.
+Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit);
+Status launch_decode(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                     cuda::StreamHandle stream);
+Result<LaunchShape> tiled_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit);
+Status launch_tiled(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                    cuda::StreamHandle stream);
+Result<LaunchShape> wgmma_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit);
+Status launch_wgmma(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                    cuda::StreamHandle stream);
+Status launch_prologue(const PrologueArgs& args, Float type, bool overlap,
+                       cuda::StreamHandle stream);
+
+}  // namespace imp::kernels

@@ -1,0 +1,111 @@
+#include "kernels/gemm/checks.h"
+
+#include <string>
+
+namespace imp::kernels {
+namespace {
+
+constexpr uint16_t kMma64 = 2;   // layout numbers of form records
+constexpr uint16_t kNvfp4 = 16;  // scheme numbers of operand records
+constexpr uint64_t kMaxSize = uint64_t{1} << 31;
+
+Error bad_shape(const std::string& what) { return Error{ErrorKind::kBadShape, what, "", ""}; }
+
+bool aligned(const void* pointer, uint64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
+}
+
+Status check_weight(const DeviceWeight& w) {
+  if (w.layout != kMma64 || w.scheme != kNvfp4)
+    return Error{ErrorKind::kUnsupportedLayout,
+                 "no weight-only GEMM for layout " + std::to_string(w.layout) + ", scheme " +
+                     std::to_string(w.scheme) + "; there is one for mma64 NVFP4",
+                 "", ""};
+  if (w.n == 0 || w.k == 0 || w.n >= kMaxSize || w.k >= kMaxSize)
+    return bad_shape("W is [" + std::to_string(w.n) + ", " + std::to_string(w.k) +
+                     "], expected sizes from 1 to 2^31 - 1");
+  if (w.k % 16 != 0)
+    return bad_shape("K is " + std::to_string(w.k) + ", expected a multiple of the group of 16");
+  if (w.experts == 0 || w.experts > kMaxExperts)
+    return bad_shape(std::to_string(w.experts) + " experts, expected 1 to " +
+                     std::to_string(kMaxExperts));
+  const uint64_t blocks = ((w.n + 63) / 64) * ((w.k + 63) / 64);
+  if (w.experts > 1 &&
+      (w.expert_stride_bytes < blocks * kMma64Nvfp4BlockBytes || w.expert_stride_bytes % 16 != 0))
+    return bad_shape("expert stride " + std::to_string(w.expert_stride_bytes) +
+                     ", expected a multiple of 16 and at least " +
+                     std::to_string(blocks * kMma64Nvfp4BlockBytes));
+  return {};
+}
+
+Status check_parts(const DeviceWeight& w) {
+  if (w.parts == 0 || w.parts > kMaxParts)
+    return bad_shape(std::to_string(w.parts) + " parts, expected 1 to " +
+                     std::to_string(kMaxParts));
+  uint64_t before = 0;
+  for (uint32_t p = 0; p < w.parts; ++p) {
+    if (w.part_end[p] <= before)
+      return bad_shape("part " + std::to_string(p) + " ends at row " +
+                       std::to_string(w.part_end[p]) + ", expected more than " +
+                       std::to_string(before));
+    before = w.part_end[p];
+  }
+  if (before != w.n)
+    return bad_shape("the last part ends at row " + std::to_string(before) +
+                     ", expected N = " + std::to_string(w.n));
+  return {};
+}
+
+Status check_activations(const GemmCall& call) {
+  const uint64_t columns =
+      call.x_order == XOrder::kLayout ? (call.weight.k + 63) / 64 * 64 : call.weight.k;
+  if (call.m >= kMaxSize) return bad_shape("M is " + std::to_string(call.m));
+  if (call.x_type == Float::kF32) return bad_shape("X is f32, expected bf16 or f16");
+  if (call.y_type != call.x_type && call.y_type != Float::kF32)
+    return bad_shape("Y has neither the type of X nor f32");
+  if (call.x_stride < columns || call.x_stride % 8 != 0)
+    return bad_shape("rows of X are " + std::to_string(call.x_stride) +
+                     " elements apart, expected a multiple of 8 and at least " +
+                     std::to_string(columns));
+  if (call.y_stride < call.weight.n)
+    return bad_shape("rows of Y are " + std::to_string(call.y_stride) +
+                     " elements apart, expected at least N = " + std::to_string(call.weight.n));
+  if (call.weight.experts > 1 && call.rows_end == nullptr)
+    return bad_shape(std::to_string(call.weight.experts) + " experts without rows_end");
+  return {};
+}
+
+/// Kernels count blocks and steps of all items in 32 bits.
+Status check_counts(const GemmCall& call) {
+  const DeviceWeight& w = call.weight;
+  const uint64_t blocks = ((w.n + 63) / 64) * ((w.k + 63) / 64);
+  const uint64_t token_tiles = (call.m + 7) / 8 + (w.experts > 1 ? w.experts : 0);
+  if (blocks >= kMaxSize || blocks * token_tiles >= uint64_t{1} << 32)
+    return bad_shape("M " + std::to_string(call.m) + ", N " + std::to_string(w.n) + ", K " +
+                     std::to_string(w.k) + " have more tiles than 32 bits count");
+  return {};
+}
+
+Status check_pointers(const GemmCall& call) {
+  const DeviceWeight& w = call.weight;
+  if (w.blocks == nullptr || w.multiplier == nullptr || call.x == nullptr || call.y == nullptr)
+    return bad_shape("blocks, multiplier, X or Y is null");
+  if (!aligned(w.blocks, 16) || !aligned(call.x, 16))
+    return bad_shape("blocks or X is not 16-byte aligned");
+  if (!aligned(call.y, call.y_type == Float::kF32 ? 4 : 2) || !aligned(w.multiplier, 4) ||
+      !aligned(call.workspace, 256))
+    return bad_shape("Y, multiplier or workspace is not aligned to its elements (workspace: 256)");
+  return {};
+}
+
+}  // namespace
+
+Status check_call(const GemmCall& call, bool pointers) {
+  IMP_TRY(check_weight(call.weight));
+  IMP_TRY(check_parts(call.weight));
+  IMP_TRY(check_activations(call));
+  IMP_TRY(check_counts(call));
+  return pointers ? check_pointers(call) : Status{};
+}
+
+}  // namespace imp::kernels

@@ -1,0 +1,362 @@
+// mma64 NVFP4, few rows of X: every warp of the card streams one run of blocks.
+//
+// The blocks of all items are one list, tile of W rows major and k fastest; each warp takes one
+// contiguous run of it, so that loads never wait for another warp. W stands on the m16 side of the
+// MMA, tokens on n8. Partial sums meet once, at the end: inside the CTA through shared memory,
+// between CTAs through partials.cuh, always in the order of k.
+#include "kernels/gemm/epilogue.cuh"
+#include "kernels/gemm/launch.cuh"
+#include "kernels/gemm/mma_sync.cuh"
+#include "kernels/gemm/partials.cuh"
+#include "kernels/gemm/schedule.cuh"
+
+namespace imp::kernels {
+namespace {
+
+constexpr uint32_t kItemsWithTable = 4;  ///< items of a CTA whose epilogue is fetched beforehand
+
+/// What a lane holds of one block and of the rows of X that meet it.
+template <int kTokenTiles>
+struct Fragment {
+  uint4 codes[4];  ///< 16 rows each: {row g: h 0, 1; row g + 8: h 0, 1}
+  uint2 scales;    ///< rows g + 8j, one byte each
+  uint4 x[kTokenTiles][2];
+};
+
+/// A place in the list of blocks.
+template <class T, int kTokenTiles>
+struct Cursor {
+  const uint8_t* w;
+  const T* x[kTokenTiles];
+  uint32_t item;
+  uint32_t kt;
+};
+
+template <class T, int kTokenTiles>
+class Decoder {
+ public:
+  using Place = Cursor<T, kTokenTiles>;
+  using Loaded = Fragment<kTokenTiles>;
+
+  __device__ __forceinline__ Decoder(const GemmArgs& a, const ItemList& items)
+      : a_(a), items_(items), lane_(threadIdx.x % 32), g_(lane_ / 4), c_(lane_ % 4) {}
+
+  __device__ __forceinline__ Place place(uint32_t item, uint32_t kt) const {
+    Place p;
+    p.kt = kt;
+    go_to(p, item);
+    p.w += kt * kMma64Nvfp4BlockBytes;
+    return p;
+  }
+
+  __device__ __forceinline__ void advance(Place& p) const {
+    p.w += kMma64Nvfp4BlockBytes;
+    if (++p.kt == a_.k_tiles) {
+      p.kt = 0;
+      if (p.item + 1 < items_.size()) go_to(p, p.item + 1);
+    }
+  }
+
+  __device__ __forceinline__ void load_weights(const Place& p, Loaded& f) const {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) f.codes[i] = load_streaming16(p.w + 512 * i + 16 * lane_);
+    f.scales = load_streaming8(p.w + 2048 + 8 * lane_);
+  }
+
+  __device__ __forceinline__ void load_x(const Place& p, Loaded& f) const {
+    const uint32_t column = p.kt * kBlockColumns + 16 * c_;
+#pragma unroll
+    for (int j = 0; j < kTokenTiles; ++j) {
+      const uint4* at = reinterpret_cast<const uint4*>(p.x[j] + column);
+      f.x[j][0] = column < a_.k ? at[0] : uint4{0, 0, 0, 0};
+      f.x[j][1] = column < a_.k ? at[1] : uint4{0, 0, 0, 0};
+    }
+  }
+
+  __device__ __forceinline__ void multiply(const Loaded& f, float (&acc)[4][kTokenTiles][4]) const {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      uint32_t low[4][4], high[4][4];  // rows g and g + 8 of each 16
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const uint32_t scales = (i < 2 ? f.scales.x : f.scales.y) >> (16 * (i % 2));
+        weight_pairs<T>(h == 0 ? f.codes[i].x : f.codes[i].y,
+                        Mma64Decode<T>::scale_pair(scales & 0xFF), low[i]);
+        weight_pairs<T>(h == 0 ? f.codes[i].z : f.codes[i].w,
+                        Mma64Decode<T>::scale_pair(scales >> 8 & 0xFF), high[i]);
+      }
+#pragma unroll
+      for (int t = 0; t < 2; ++t)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+#pragma unroll
+          for (int j = 0; j < kTokenTiles; ++j)
+            mma_m16n8k16<T>(acc[i][j], low[i][2 * t], high[i][2 * t], low[i][2 * t + 1],
+                            high[i][2 * t + 1], t == 0 ? f.x[j][h].x : f.x[j][h].z,
+                            t == 0 ? f.x[j][h].y : f.x[j][h].w);
+    }
+  }
+
+  /// Word of a slot that holds (token, row n of the tile). The XOR keeps the lanes of a store in
+  /// different banks.
+  static __device__ __forceinline__ uint32_t slot_word(uint32_t token, uint32_t n) {
+    return token * kBlockRows + (n ^ (token / 2 % 4 * 8));
+  }
+
+  __device__ __forceinline__ void to_slot(const float (&acc)[4][kTokenTiles][4],
+                                          float* slot) const {
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+#pragma unroll
+      for (int j = 0; j < kTokenTiles; ++j)
+#pragma unroll
+        for (int v = 0; v < 4; ++v)
+          slot[slot_word(8 * j + 2 * c_ + v % 2, 16 * i + g_ + v / 2 * 8)] = acc[i][j][v];
+  }
+
+  /// An item that one warp summed from first to last block.
+  __device__ void to_output(const float (&acc)[4][kTokenTiles][4], uint32_t item) const {
+    const Item it = items_[item];
+    for (int i = 0; i < 4; ++i)
+      for (int r = 0; r < 2; ++r) {
+        const uint32_t n = it.n_tile * kBlockRows + 16 * i + g_ + 8 * r;
+        const RowEpilogue finish = row_epilogue(a_, it.expert, n);
+        for (int j = 0; j < kTokenTiles; ++j)
+          for (int v = 0; v < 2; ++v) {
+            const uint32_t row = it.row0 + 8 * j + 2 * c_ + v;
+            if (n < a_.n && row < it.row_end)
+              store_value<T>(a_, row, n, finish(acc[i][j][2 * r + v], a_.bias != nullptr));
+          }
+      }
+  }
+
+ private:
+  __device__ __forceinline__ void go_to(Place& p, uint32_t item) const {
+    const Item it = items_[item];
+    p.item = item;
+    p.w = a_.blocks + it.expert * a_.expert_stride_bytes +
+          static_cast<uint64_t>(it.n_tile) * a_.k_tiles * kMma64Nvfp4BlockBytes;
+#pragma unroll
+    for (int j = 0; j < kTokenTiles; ++j) {
+      const uint32_t row =
+          min(it.row0 + 8 * j + g_, it.row_end - 1);  // spare tokens repeat the last
+      p.x[j] = static_cast<const T*>(a_.x) + row * a_.x_stride;
+    }
+  }
+
+  const GemmArgs& a_;
+  const ItemList& items_;
+  uint32_t lane_, g_, c_;
+};
+
+template <int kTokenTiles>
+constexpr uint32_t kSlotWords = 8 * kTokenTiles* kBlockRows;
+
+/// Sums the slots of the CTA's warps item by item and hands the sums on.
+template <class T, int kTokenTiles, int kWarps>
+class Reducer {
+ public:
+  __device__ __forceinline__ Reducer(const GemmArgs& a, const ItemList& items, const Share& share,
+                                     const float* slots, RowEpilogue* table)
+      : a_(a),
+        items_(items),
+        share_(share),
+        slots_(slots),
+        table_(table),
+        rank_(work_rank()),
+        begin_(share.begin(rank_ * kWarps)),
+        end_(share.begin((rank_ + 1) * kWarps)) {}
+
+  /// Multipliers and biases are far away when they are needed: fetched before the main loop.
+  __device__ __forceinline__ void fetch_table() const {
+    const uint32_t first = begin_ / a_.k_tiles, last = (end_ - 1) / a_.k_tiles;
+    for (uint32_t t = threadIdx.x; t < kItemsWithTable * kBlockRows; t += blockDim.x) {
+      const uint32_t item = first + t / kBlockRows;
+      if (item > last) break;
+      const Item it = items_[item];
+      table_[t] = row_epilogue(a_, it.expert, it.n_tile * kBlockRows + t % kBlockRows);
+    }
+  }
+
+  __device__ __forceinline__ void run() const {
+    const uint32_t first = begin_ / a_.k_tiles, last = (end_ - 1) / a_.k_tiles;
+    for (uint32_t item = first; item <= last; ++item) reduce(item, item - first);
+  }
+
+ private:
+  __device__ __forceinline__ void reduce(uint32_t item, uint32_t nth) const {
+    const uint32_t from = item * a_.k_tiles, to = from + a_.k_tiles;
+    const uint32_t w0 = share_.rank_of(max(from, begin_));
+    const uint32_t w1 = share_.rank_of(min(to, end_) - 1);
+    const uint32_t w0_begin = share_.begin(w0);
+    if (w0 == w1 && from >= w0_begin && to <= share_.begin(w0 + 1)) return;  // that warp stored it
+    const Item it = items_[item];
+    const uint32_t n = it.n_tile * kBlockRows + threadIdx.x % kBlockRows;
+    const RowEpilogue finish = nth < kItemsWithTable
+                                   ? table_[nth * kBlockRows + threadIdx.x % kBlockRows]
+                                   : row_epilogue(a_, it.expert, n);
+    const uint32_t words = (it.row_end - it.row0) * kBlockRows;
+    const uint32_t last_rank = share_.rank_of(to - 1) / kWarps;
+    const float* first_slot =
+        slots_ + (2 * (w0 - rank_ * kWarps) + (w0_begin < from ? 1 : 0)) * kSlotWords<kTokenTiles>;
+    for (uint32_t i = threadIdx.x; i < words; i += kWarps * 32) {
+      const uint32_t word = Decoder<T, kTokenTiles>::slot_word(i / kBlockRows, i % kBlockRows);
+      float sum = first_slot[word];
+      for (uint32_t w = w0 + 1; w <= w1; ++w)
+        sum += slots_[2 * (w - rank_ * kWarps) * kSlotWords<kTokenTiles> + word];
+      if (from < begin_) {
+        store_partial(a_.partials + rank_ * kSlotWords<kTokenTiles> + i, __float_as_uint(sum));
+        continue;
+      }
+      sum = collect(sum, i, last_rank);
+      if (n < a_.n)
+        store_value<T>(a_, it.row0 + i / kBlockRows, n, finish(sum, a_.bias != nullptr));
+    }
+  }
+
+  /// Adds the partials of the ranks behind this one, in order, four loads in flight.
+  __device__ __forceinline__ float collect(float sum, uint32_t i, uint32_t last_rank) const {
+    for (uint32_t rank = rank_ + 1; rank <= last_rank; rank += 4) {
+      uint32_t v[4];
+#pragma unroll
+      for (uint32_t d = 0; d < 4; ++d)
+        if (rank + d <= last_rank) v[d] = load_partial(at(rank + d, i));
+#pragma unroll
+      for (uint32_t d = 0; d < 4; ++d) {
+        if (rank + d > last_rank) break;
+        while (v[d] == kEmptyPartial) v[d] = load_partial(at(rank + d, i));
+        store_partial(at(rank + d, i), kEmptyPartial);
+        sum += __uint_as_float(v[d]);
+      }
+    }
+    return sum;
+  }
+  __device__ __forceinline__ uint32_t* at(uint32_t rank, uint32_t i) const {
+    return a_.partials + rank * kSlotWords<kTokenTiles> + i;
+  }
+
+  const GemmArgs& a_;
+  const ItemList& items_;
+  const Share& share_;
+  const float* slots_;
+  RowEpilogue* table_;
+  uint32_t rank_, begin_, end_;
+};
+
+/// One warp's run of blocks [lo, hi): sums into its two slots (first and last item of the run) or
+/// straight to Y.
+template <class T, int kTokenTiles>
+__device__ __forceinline__ void sum_run(const GemmArgs& a, const Decoder<T, kTokenTiles>& decoder,
+                                        uint32_t lo, uint32_t hi, float* slots) {
+  auto place = decoder.place(lo / a.k_tiles, lo % a.k_tiles);
+  Fragment<kTokenTiles> even, odd;
+  decoder.load_weights(place, even);
+  wait_for_kernels_before();
+  decoder.load_x(place, even);
+
+  float acc[4][kTokenTiles][4] = {};
+  bool from_start = place.kt == 0;
+  uint32_t item = place.item, kt = place.kt, left = hi - lo;
+  bool first_item = true;
+  // One block: the next one is on its way into the other fragment while this one is multiplied.
+  auto step = [&](Fragment<kTokenTiles>& now, Fragment<kTokenTiles>& next) {
+    if (left > 1) {
+      decoder.advance(place);
+      decoder.load_weights(place, next);
+      decoder.load_x(place, next);
+    }
+    decoder.multiply(now, acc);
+    --left;
+    const bool item_ends = ++kt == a.k_tiles;
+    if (!item_ends && left > 0) return;
+    if (item_ends && from_start)
+      decoder.to_output(acc, item);
+    else
+      decoder.to_slot(acc, slots + (first_item ? 0 : kSlotWords<kTokenTiles>));
+    for (auto& rows : acc)
+      for (auto& tokens : rows)
+        for (float& value : tokens) value = 0.0f;
+    first_item = false;
+    from_start = true;
+    kt = 0;
+    ++item;
+  };
+  while (true) {
+    step(even, odd);
+    if (left == 0) break;
+    step(odd, even);
+    if (left == 0) break;
+  }
+}
+
+template <class T, int kTokenTiles, int kWarps>
+__global__ void __launch_bounds__(kWarps * 32, 1)
+    mma64_nvfp4_decode(const __grid_constant__ GemmArgs a) {
+  extern __shared__ float slots[];  // [kWarps][2][kSlotWords]
+  RowEpilogue* table = reinterpret_cast<RowEpilogue*>(slots + 2 * kWarps * kSlotWords<kTokenTiles>);
+  uint32_t* tiles_before = reinterpret_cast<uint32_t*>(table + kItemsWithTable * kBlockRows);
+  let_next_kernel_start();
+  if (a.rows_end != nullptr) wait_for_kernels_before();
+  const ItemList items(a, 8 * kTokenTiles, a.n_tiles, 1, tiles_before);
+  if (a.rows_end != nullptr) __syncthreads();
+
+  const Share share(items.size() * a.k_tiles, gridDim.x * kWarps);
+  const uint32_t warp = threadIdx.x / 32;
+  const uint32_t rank = work_rank() * kWarps + warp;
+  if (share.begin(work_rank() * kWarps) == share.begin((work_rank() + 1) * kWarps)) return;
+  const Reducer<T, kTokenTiles, kWarps> reducer(a, items, share, slots, table);
+  reducer.fetch_table();
+  const Decoder<T, kTokenTiles> decoder(a, items);
+  const uint32_t lo = share.begin(rank), hi = share.begin(rank + 1);
+  if (lo < hi)
+    sum_run<T, kTokenTiles>(a, decoder, lo, hi, slots + 2 * warp * kSlotWords<kTokenTiles>);
+  else
+    wait_for_kernels_before();
+  __syncthreads();
+  reducer.run();
+}
+
+template <int kTokenTiles>
+constexpr int kWarpsFor = kTokenTiles == 1 ? 16 : 12;
+
+template <int kTokenTiles>
+uint32_t shared_bytes(uint32_t experts) {
+  return 2 * kWarpsFor<kTokenTiles> * kSlotWords<kTokenTiles> * sizeof(float) +
+         kItemsWithTable * kBlockRows * sizeof(RowEpilogue) + (experts + 1) * sizeof(uint32_t);
+}
+
+template <class T, int kTokenTiles>
+Status launch_as(const GemmArgs& args, const LaunchShape& shape, bool overlap,
+                 cudaStream_t stream) {
+  return launch(mma64_nvfp4_decode<T, kTokenTiles, kWarpsFor<kTokenTiles>>, dim3(shape.grid),
+                dim3(kWarpsFor<kTokenTiles> * 32), shape.shared_bytes, overlap, stream, args);
+}
+
+}  // namespace
+
+Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
+  const bool grouped = args.rows_end != nullptr;
+  const bool one_tile = args.m <= 8 || (grouped && args.m <= 4ull * args.experts);
+  LaunchShape shape;
+  shape.token_tile = one_tile ? 8 : 16;
+  shape.shared_bytes = one_tile ? shared_bytes<1>(args.experts) : shared_bytes<2>(args.experts);
+  shape.grid = device.multiprocessors;
+  shape.partial_bytes = static_cast<uint64_t>(shape.grid) * shape.token_tile * kBlockRows * 4;
+  if (shape.shared_bytes > limit)
+    return Error{ErrorKind::kUnsupportedLayout,
+                 "the decode kernel needs " + std::to_string(shape.shared_bytes) +
+                     " bytes of shared memory a block, there are " + std::to_string(limit),
+                 "", ""};
+  return shape;
+}
+
+Status launch_decode(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                     cuda::StreamHandle stream) {
+  if (shape.token_tile == 8)
+    return type == Float::kBf16 ? launch_as<__nv_bfloat16, 1>(args, shape, overlap, stream)
+                                : launch_as<__half, 1>(args, shape, overlap, stream);
+  return type == Float::kBf16 ? launch_as<__nv_bfloat16, 2>(args, shape, overlap, stream)
+                              : launch_as<__half, 2>(args, shape, overlap, stream);
+}
+
+}  // namespace imp::kernels

@@ -1,0 +1,284 @@
+// mma64 NVFP4 by mma.sync for more rows of X than the decode kernel takes: tiles of 128 or
+// 256 rows of W and 32 to 128 tokens.
+//
+// X goes through a ring of cp.async stages in shared memory and is shared by the warps along N;
+// W goes from global memory straight to registers, one block ahead, because each warp has rows of
+// its own. Tokens stand on the m16 side of the MMA: a lane then holds two neighbouring outputs of a
+// row of Y.
+#include <cuda_pipeline_primitives.h>
+
+#include "kernels/gemm/epilogue.cuh"
+#include "kernels/gemm/launch.cuh"
+#include "kernels/gemm/mma_sync.cuh"
+#include "kernels/gemm/partials.cuh"
+#include "kernels/gemm/schedule.cuh"
+
+namespace imp::kernels {
+namespace {
+
+constexpr uint32_t kChunks = 8;  ///< 16-byte pieces of a row of X in one stage
+constexpr uint32_t kRaster = 8;
+
+/// One tile shape. A warp has 32 rows of W and at most 64 tokens: more accumulators would spill.
+template <int kTileBlockCount, int kTokenCount, int kTokenWarpCount, int kStageCount,
+          int kBlocksPerSm>
+struct Shape {
+  static constexpr int kTileBlocks = kTileBlockCount;  ///< blocks of 64 rows of W side by side
+  static constexpr int kTokens = kTokenCount;
+  static constexpr int kTokenWarps = kTokenWarpCount;
+  static constexpr int kVectors = 2;       ///< 16-byte vectors of codes of a lane: 32 rows of W
+  static constexpr int kWarpsOfBlock = 2;  ///< warps that share a block of W
+  static constexpr int kRowWarps = kTileBlocks * kWarpsOfBlock;
+  static constexpr int kStages = kStageCount;
+  static constexpr int kThreads = 32 * kRowWarps * kTokenWarps;
+  static constexpr int kRowTiles = kTokens / kTokenWarps / 16;  ///< m16 tiles of a warp
+  static constexpr int kColumnTiles = 2 * kVectors;             ///< n8 tiles of a warp
+  static constexpr int kBlocks = kBlocksPerSm;
+  static constexpr uint32_t kStageBytes = kTokens * kChunks * 16;
+  static constexpr uint32_t kSharedBytes = kStages * kStageBytes;
+  static constexpr int kAccumulators = kRowTiles * kColumnTiles * 4;
+};
+using Small = Shape<4, 32, 1, 6, 2>;
+using Middle = Shape<4, 64, 1, 4, 1>;
+using Large = Shape<2, 128, 2, 4, 1>;
+
+/// Codes and scales of one block, or of half of it, for one lane.
+template <int kVectors>
+struct Weights {
+  uint4 codes[kVectors];
+  uint32_t scales[kVectors / 2];
+  __device__ __forceinline__ void load(const uint8_t* block, uint32_t first_vector, uint32_t lane) {
+#pragma unroll
+    for (int i = 0; i < kVectors; ++i)
+      codes[i] = load_streaming16(block + 512 * (first_vector + i) + 16 * lane);
+#pragma unroll
+    for (int i = 0; i < kVectors / 2; ++i)
+      scales[i] = load_streaming4(block + 2048 + 8 * lane + 2 * first_vector + 4 * i);
+  }
+};
+
+template <class T, class S>
+class Tile {
+ public:
+  using Accumulators = float[S::kRowTiles][S::kColumnTiles][4];
+
+  __device__ __forceinline__ Tile(const GemmArgs& a, uint8_t* shared)
+      : a_(a),
+        shared_(shared),
+        lane_(threadIdx.x % 32),
+        g_(lane_ / 4),
+        c_(lane_ % 4),
+        block_of_warp_(threadIdx.x / 32 % S::kRowWarps / S::kWarpsOfBlock),
+        first_vector_(threadIdx.x / 32 % S::kWarpsOfBlock * S::kVectors),
+        first_token_(threadIdx.x / 32 / S::kRowWarps * (S::kTokens / S::kTokenWarps)) {}
+
+  /// Sums steps [step0, step1) of an item. Starts and ends with an empty ring.
+  __device__ __forceinline__ void sum(const Item& item, uint32_t step0, uint32_t step1,
+                                      Accumulators& acc) const {
+    const uint32_t block_row = item.n_tile * S::kTileBlocks + block_of_warp_;
+    // A warp past the last rows of W reads the last ones again and stores nothing.
+    const uint8_t* w =
+        a_.blocks + item.expert * a_.expert_stride_bytes +
+        static_cast<uint64_t>(min(block_row, a_.n_tiles - 1)) * a_.k_tiles * kMma64Nvfp4BlockBytes;
+    Weights<S::kVectors> even, odd;
+    even.load(w + step0 * kMma64Nvfp4BlockBytes, first_vector_, lane_);
+    for (int s = 0; s < S::kStages - 1; ++s) stage(item, step0 + s, step1, s);
+    uint32_t slot = 0;
+    auto step = [&](uint32_t at, Weights<S::kVectors>& now, Weights<S::kVectors>& next) {
+      if (at + 1 < step1) next.load(w + (at + 1) * kMma64Nvfp4BlockBytes, first_vector_, lane_);
+      __pipeline_wait_prior(S::kStages - 2);
+      __syncthreads();  // the stage is there for all, and all have left the one that is refilled
+      stage(item, at + S::kStages - 1, step1, slot == 0 ? S::kStages - 1 : slot - 1);
+      multiply(now, slot, acc);
+      slot = slot + 1 == S::kStages ? 0 : slot + 1;
+    };
+    for (uint32_t at = step0; at < step1; at += 2) {
+      step(at, even, odd);
+      if (at + 1 < step1) step(at + 1, odd, even);
+    }
+    __pipeline_wait_prior(0);
+    __syncthreads();
+  }
+
+  __device__ __forceinline__ void store(const Item& item, const Accumulators& acc) const {
+    const uint32_t block_row = item.n_tile * S::kTileBlocks + block_of_warp_;
+    const bool pairs = a_.y_stride % 2 == 0 && reinterpret_cast<uint64_t>(a_.y) % 8 == 0;
+#pragma unroll
+    for (int j = 0; j < S::kColumnTiles; ++j) {
+      const uint32_t n = block_row * kBlockRows + 16 * first_vector_ + 8 * j + 2 * c_;
+      const RowEpilogue left = row_epilogue(a_, item.expert, n);
+      const RowEpilogue right = row_epilogue(a_, item.expert, n + 1);
+      if (n >= a_.n) continue;
+#pragma unroll
+      for (int i = 0; i < S::kRowTiles; ++i)
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+          const uint32_t row = item.row0 + first_token_ + 16 * i + g_ + 8 * r;
+          if (row >= item.row_end) continue;
+          const float y0 = left(acc[i][j][2 * r], a_.bias != nullptr);
+          const float y1 = right(acc[i][j][2 * r + 1], a_.bias != nullptr);
+          if (pairs && n + 1 < a_.n)
+            store_pair(row, n, y0, y1);
+          else
+            store_one(row, n, y0, y1);
+        }
+    }
+  }
+
+ private:
+  /// Chunk `chunk` of row `row` of X lies so that the four lanes c of two rows read eight banks of
+  /// 16 bytes.
+  static __device__ __forceinline__ uint32_t chunk_offset(uint32_t row, uint32_t chunk) {
+    return row * kChunks * 16 + (chunk ^ (row & 1)) * 16;
+  }
+
+  /// Begins the copy of the rows of X for step `at` into a slot of the ring; an empty copy past the
+  /// end.
+  __device__ __forceinline__ void stage(const Item& item, uint32_t at, uint32_t end,
+                                        uint32_t slot) const {
+    if (at < end) {
+      for (uint32_t i = threadIdx.x; i < S::kTokens * kChunks; i += S::kThreads) {
+        const uint32_t row = i / kChunks, chunk = i % kChunks;
+        const uint32_t column = at * kBlockColumns + chunk * 8;
+        const bool inside = item.row0 + row < item.row_end && column < a_.k;
+        const T* source =
+            static_cast<const T*>(a_.x) + (inside ? (item.row0 + row) * a_.x_stride + column : 0);
+        __pipeline_memcpy_async(shared_ + slot * S::kStageBytes + chunk_offset(row, chunk), source,
+                                16, inside ? 0 : 16);
+      }
+    }
+    __pipeline_commit();
+  }
+
+  __device__ __forceinline__ void multiply(const Weights<S::kVectors>& w, uint32_t slot,
+                                           Accumulators& acc) const {
+    const uint8_t* x = shared_ + slot * S::kStageBytes;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      uint4 low[S::kRowTiles], high[S::kRowTiles];  // rows g and g + 8: eight columns each
+#pragma unroll
+      for (int i = 0; i < S::kRowTiles; ++i) {
+        const uint32_t row = first_token_ + 16 * i + g_;
+        low[i] = *reinterpret_cast<const uint4*>(x + chunk_offset(row, 2 * c_ + h));
+        high[i] = *reinterpret_cast<const uint4*>(x + chunk_offset(row + 8, 2 * c_ + h));
+      }
+#pragma unroll
+      for (int j = 0; j < S::kColumnTiles; ++j) {
+        const uint4 codes = w.codes[j / 2];
+        const uint32_t word =
+            j % 2 == 0 ? (h == 0 ? codes.x : codes.y) : (h == 0 ? codes.z : codes.w);
+        const uint32_t scale = w.scales[j / 4] >> (8 * (j % 4)) & 0xFF;
+        uint32_t b[4];
+        weight_pairs<T>(word, Mma64Decode<T>::scale_pair(scale), b);
+#pragma unroll
+        for (int i = 0; i < S::kRowTiles; ++i) {
+          mma_m16n8k16<T>(acc[i][j], low[i].x, high[i].x, low[i].y, high[i].y, b[0], b[1]);
+          mma_m16n8k16<T>(acc[i][j], low[i].z, high[i].z, low[i].w, high[i].w, b[2], b[3]);
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store_pair(uint32_t row, uint32_t n, float y0, float y1) const {
+    const uint64_t at = row * a_.y_stride + n;
+    if (a_.y_type == Float::kF32) {
+      *reinterpret_cast<float2*>(static_cast<float*>(a_.y) + at) = {y0, y1};
+      return;
+    }
+    const T pair[2] = {round_to<T>(y0), round_to<T>(y1)};
+    *reinterpret_cast<uint32_t*>(static_cast<T*>(a_.y) + at) =
+        static_cast<uint32_t>(reinterpret_cast<const uint16_t&>(pair[0])) |
+        static_cast<uint32_t>(reinterpret_cast<const uint16_t&>(pair[1])) << 16;
+  }
+  __device__ __forceinline__ void store_one(uint32_t row, uint32_t n, float y0, float y1) const {
+    store_value<T>(a_, row, n, y0);
+    if (n + 1 < a_.n) store_value<T>(a_, row, n + 1, y1);
+  }
+
+  const GemmArgs& a_;
+  uint8_t* shared_;
+  uint32_t lane_, g_, c_, block_of_warp_, first_vector_, first_token_;
+};
+
+template <class T, class S>
+__global__ void __launch_bounds__(S::kThreads, S::kBlocks)
+    mma64_nvfp4_tiled(const __grid_constant__ GemmArgs a) {
+  extern __shared__ __align__(16) uint8_t shared[];
+  let_next_kernel_start();
+  wait_for_kernels_before();
+  const uint32_t n_tiles = (a.n_tiles + S::kTileBlocks - 1) / S::kTileBlocks;
+  const ItemList items(a, S::kTokens, n_tiles, kRaster,
+                       reinterpret_cast<uint32_t*>(shared + S::kSharedBytes));
+  if (a.rows_end != nullptr) __syncthreads();
+  Segments segments(items.size(), a.k_tiles);
+  const Tile<T, S> tile(a, shared);
+  constexpr uint32_t kVectors = S::kAccumulators / 4 * S::kThreads;
+  uint4* partials = reinterpret_cast<uint4*>(a.partials);
+  Segment segment;
+  while (segments.next(segment)) {
+    float acc[S::kRowTiles][S::kColumnTiles][4] = {};
+    auto& flat = reinterpret_cast<float(&)[S::kAccumulators]>(acc);
+    const Item item = items[segment.item];
+    tile.sum(item, segment.step0, segment.step1, acc);
+    if (segment.step0 != 0) {
+      publish_registers(partials + segments.rank() * kVectors, S::kThreads, threadIdx.x, flat);
+      continue;
+    }
+    if (segment.step1 != a.k_tiles) {
+      const uint32_t last = segments.last_rank_of(segment.item);
+      for (uint32_t rank = segments.rank() + 1; rank <= last; ++rank)
+        collect_registers<4>(partials + rank * kVectors, S::kThreads, threadIdx.x, flat);
+    }
+    tile.store(item, acc);
+  }
+}
+
+template <class S>
+Result<LaunchShape> shape_of(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
+  LaunchShape shape;
+  shape.token_tile = S::kTokens;
+  shape.stages = S::kStages;
+  shape.shared_bytes =
+      S::kSharedBytes +
+      (args.rows_end != nullptr ? (args.experts + 1) * static_cast<uint32_t>(sizeof(uint32_t)) : 0);
+  if (shape.shared_bytes > limit)
+    return Error{ErrorKind::kUnsupportedLayout,
+                 "the tiled kernel needs " + std::to_string(shape.shared_bytes) +
+                     " bytes of shared memory a block, there are " + std::to_string(limit),
+                 "", ""};
+  const auto fit =
+      static_cast<uint32_t>(limit / (shape.shared_bytes + 1024));  // 1 KiB a block is the system's
+  shape.grid = device.multiprocessors * std::max(1u, std::min<uint32_t>(S::kBlocks, fit));
+  shape.partial_bytes =
+      static_cast<uint64_t>(shape.grid) * S::kAccumulators * S::kThreads * sizeof(float);
+  return shape;
+}
+
+template <class S>
+Status launch_as(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                 cudaStream_t stream) {
+  return launch(
+      type == Float::kBf16 ? mma64_nvfp4_tiled<__nv_bfloat16, S> : mma64_nvfp4_tiled<__half, S>,
+      dim3(shape.grid), dim3(S::kThreads), shape.shared_bytes, overlap, stream, args);
+}
+
+}  // namespace
+
+Result<LaunchShape> tiled_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
+  const uint64_t rows =
+      args.rows_end != nullptr ? (args.m + args.experts - 1) / args.experts : args.m;
+  if (rows <= Small::kTokens) return shape_of<Small>(args, device, limit);
+  if (rows <= Middle::kTokens) return shape_of<Middle>(args, device, limit);
+  return shape_of<Large>(args, device, limit);
+}
+
+Status launch_tiled(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                    cuda::StreamHandle stream) {
+  if (shape.token_tile == Small::kTokens)
+    return launch_as<Small>(args, shape, type, overlap, stream);
+  if (shape.token_tile == Middle::kTokens)
+    return launch_as<Middle>(args, shape, type, overlap, stream);
+  return launch_as<Large>(args, shape, type, overlap, stream);
+}
+
+}  // namespace imp::kernels

@@ -1,0 +1,86 @@
+// One GEMM on the card against float64: random planes packed by the reference packer, so that
+// layout headers and repack code stay out of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/gemm/gemm.h"
+
+namespace imp::testing {
+
+using kernels::Float;
+
+struct GemmShape {
+  uint64_t n = 0, k = 0;
+  uint32_t experts = 1;
+  std::vector<uint64_t> part_end = {};  ///< empty: one part
+  bool bias = false;
+  Float bias_type = Float::kF32;
+  bool k_scale = false;
+  bool k_gather = false;
+};
+
+/// 16-bit activations as they are and as numbers.
+struct Rows {
+  Float type = Float::kBf16;
+  uint64_t m = 0, k = 0;
+  std::vector<uint16_t> bits;
+  double at(uint64_t row, uint64_t column) const;
+  static Rows zeros(Float type, uint64_t m, uint64_t k);
+  void set(uint64_t row, uint64_t column, float value);
+};
+Rows random_rows(Float type, uint64_t m, uint64_t k, unsigned seed);
+/// At most four +-1 a row.
+Rows sparse_rows(Float type, uint64_t m, uint64_t k, unsigned seed);
+
+struct GemmOptions {
+  kernels::GemmKernel kernel = kernels::GemmKernel::kAuto;
+  Float y_type = Float::kF32;
+  bool layout_order = false;  ///< X is handed over in the k order of the layout
+  bool overlap = false;
+  uint64_t shared_memory_limit_bytes = 0;
+  std::vector<uint32_t> rows_end = {};  ///< grouped call
+  int repeats = 1;                 ///< launches; all must give the same bits
+  bool graph = false;              ///< launches come from a captured graph
+};
+
+/// Weights on the host and on the device.
+class GemmCase {
+ public:
+  GemmCase(const GemmShape& shape, const cuda::Device& device, unsigned seed);
+
+  /// Y as numbers [m, n]; rows no expert takes are NaN. Throws std::runtime_error with what went
+  /// wrong: an error of the library, bits that differ between repeats, a write outside of Y, or a
+  /// workspace that was not left as it was found.
+  std::vector<float> run(const Rows& x, const GemmOptions& options);
+
+  /// sum of x * w (before multiplier and bias) and of |x * w|, in float64.
+  struct Sums {
+    double exact = 0, magnitude = 0;
+  };
+  Sums sums(const Rows& x, uint64_t row, uint32_t expert, uint64_t n) const;
+  float weight(uint32_t expert, uint64_t n, uint64_t k) const;  ///< code * scale
+  float multiplier(uint32_t expert, uint64_t n) const;
+  float bias(uint32_t expert, uint64_t n) const;
+  const GemmShape& shape() const { return shape_; }
+  kernels::GemmCall call() const;  ///< weight only
+
+ private:
+  void fill_planes(unsigned seed);
+  void upload();
+
+  GemmShape shape_;
+  cuda::Device device_;
+  std::vector<uint8_t> codes_, scales_;  ///< [E, N, K], [E, N, K/16], one a byte
+  std::vector<float> multipliers_, bias_, k_scale_;
+  std::vector<uint32_t> k_gather_;
+  std::vector<float> weights_;
+  std::optional<cuda::Stream> stream_;
+  cuda::DeviceBuffer blocks_, multiplier_device_, bias_device_, k_scale_device_, k_gather_device_;
+  uint64_t expert_bytes_ = 0;
+};
+
+}  // namespace imp::testing

@@ -1,0 +1,238 @@
+// GEMM kernels on the card. Three kinds of activations (identity, sparse +-1, random) at every
+// regime of M, for every kernel that the device has.
+#include <cmath>
+#include <numeric>
+
+#include "kernels/gemm/k_order.h"
+#include "src/quant/bf16.h"
+#include "src/quant/f16.h"
+#include "tests/unit/gpu.h"
+#include "tests/unit/gpu_gemm_case.h"
+
+namespace imp::testing {
+namespace {
+
+using kernels::GemmKernel;
+
+class GpuGemm : public GpuTest {
+ protected:
+  std::vector<GemmKernel> kernels() const {
+    std::vector<GemmKernel> all = {GemmKernel::kMmaDecode, GemmKernel::kMmaTiled};
+    if (device().sm == 90) all.push_back(GemmKernel::kWgmma);
+    return all;
+  }
+  std::vector<uint64_t> rows_for(GemmKernel kernel) const {
+    if (kernel == GemmKernel::kMmaDecode) return {1, 2, 7, 8, 9, 15, 16};
+    return {1, 8, 17, 31, 32, 33, 63, 64, 65, 100, 128, 129, 200, 256, 257, 300, 513};
+  }
+};
+
+std::string where(GemmKernel kernel, uint64_t m, uint64_t i, uint64_t n) {
+  return std::string(kernels::gemm_kernel_name(kernel)) + ", m " + std::to_string(m) + ", row " +
+         std::to_string(i) + ", n " + std::to_string(n);
+}
+
+float rounded(Float type, double value) {
+  switch (type) {
+    case Float::kBf16:
+      return quant::bf16_to_float(quant::bf16_from_float(static_cast<float>(value)));
+    case Float::kF16:
+      return quant::f16_to_float(quant::f16_from_float(static_cast<float>(value)));
+    default:
+      return static_cast<float>(value);
+  }
+}
+
+/// Each product of four +-1 and NVFP4 weights is a multiple of 2^-10 below 2^14, so every order of
+/// summing gives the same f32, and only the multiplication and the rounding of Y are left.
+void expect_exact(GemmCase& c, const Rows& x, const GemmOptions& options) {
+  const std::vector<float> y = c.run(x, options);
+  for (uint64_t i = 0; i < x.m; ++i)
+    for (uint64_t n = 0; n < c.shape().n; ++n) {
+      const auto sums = c.sums(x, i, 0, n);
+      const float scaled = static_cast<float>(sums.exact) * c.multiplier(0, n);
+      const float want = rounded(options.y_type, c.shape().bias ? scaled + c.bias(0, n) : scaled);
+      ASSERT_EQ(y[i * c.shape().n + n], want) << where(options.kernel, x.m, i, n);
+    }
+}
+
+/// Tensor cores align the products of a step to the largest and truncate: at most 2^-22 of the sum
+/// of magnitudes for each MMA of 16 columns; partial sums of warps and CTAs add one f32 rounding
+/// (2^-24) each, of which there are fewer than 200. The epilogue and Y round once each.
+double bound(const GemmCase& c, double magnitude, double value, uint32_t expert, uint64_t n,
+             Float y_type) {
+  const double steps = static_cast<double>((c.shape().k + 63) / 64 * 4);
+  const double unit = y_type == Float::kF32 ? 0x1p-24 : y_type == Float::kF16 ? 0x1p-11 : 0x1p-8;
+  const double smallest = y_type == Float::kF16 ? 0x1p-24 : 0x1p-126;
+  return (steps * 0x1p-22 + 200 * 0x1p-24) * magnitude * c.multiplier(expert, n) +
+         std::fabs(value) * (unit + 0x1p-22) + smallest;
+}
+
+void expect_close(GemmCase& c, const Rows& x, const GemmOptions& options, uint64_t row_step = 1) {
+  const std::vector<float> y = c.run(x, options);
+  for (uint64_t i = 0; i < x.m; i += row_step) {
+    uint32_t expert = 0;
+    if (!options.rows_end.empty()) {
+      while (expert < options.rows_end.size() && i >= options.rows_end[expert]) ++expert;
+      if (expert == options.rows_end.size()) continue;
+    }
+    for (uint64_t n = 0; n < c.shape().n; ++n) {
+      const auto sums = c.sums(x, i, expert, n);
+      const double want = sums.exact * c.multiplier(expert, n) + c.bias(expert, n);
+      const float got = y[i * c.shape().n + n];
+      ASSERT_LE(std::fabs(got - want),
+                bound(c, sums.magnitude, std::fabs(want) + std::fabs(c.bias(expert, n)), expert, n,
+                      options.y_type))
+          << where(options.kernel, x.m, i, n) << ": got " << got << ", want " << want;
+    }
+  }
+}
+
+TEST_F(GpuGemm, IdentityActivationsGiveEachWeight) {
+  GemmCase c({.n = 200, .k = 272}, device(), 1);
+  for (const Float type : {Float::kBf16, Float::kF16})
+    for (const GemmKernel kernel : kernels()) {
+      const uint64_t step = kernel == GemmKernel::kMmaDecode ? 16 : 272;
+      for (uint64_t first = 0; first < 272; first += step) {
+        Rows x = Rows::zeros(type, step, 272);
+        for (uint64_t i = 0; i < step; ++i) x.set(i, first + i, 1.0f);
+        const std::vector<float> y = c.run(x, {.kernel = kernel});
+        for (uint64_t i = 0; i < step; ++i)
+          for (uint64_t n = 0; n < 200; ++n)
+            ASSERT_EQ(y[i * 200 + n], c.weight(0, n, first + i) * c.multiplier(0, n))
+                << where(kernel, step, first + i, n);
+      }
+    }
+}
+
+TEST_F(GpuGemm, SparseActivationsAreExactInEveryRegime) {
+  GemmCase c({.n = 328, .k = 1104, .part_end = {64, 192, 328}, .bias = true}, device(), 2);
+  for (const GemmKernel kernel : kernels())
+    for (const uint64_t m : rows_for(kernel))
+      expect_exact(c, sparse_rows(m % 2 == 0 ? Float::kBf16 : Float::kF16, m, 1104, 7),
+                   {.kernel = kernel});
+}
+
+TEST_F(GpuGemm, OutputInTheActivationTypeIsRoundedOnce) {
+  GemmCase c({.n = 328, .k = 592, .bias = true, .bias_type = Float::kBf16}, device(), 3);
+  for (const GemmKernel kernel : kernels())
+    for (const Float type : {Float::kBf16, Float::kF16})
+      for (const uint64_t m : rows_for(kernel))
+        expect_exact(c, sparse_rows(type, m, 592, 11), {.kernel = kernel, .y_type = type});
+}
+
+TEST_F(GpuGemm, RandomActivationsStayInsideTheBound) {
+  GemmCase c({.n = 448, .k = 2064, .part_end = {256, 448}}, device(), 4);
+  for (const GemmKernel kernel : kernels())
+    for (const uint64_t m : rows_for(kernel))
+      expect_close(c, random_rows(m % 3 == 0 ? Float::kF16 : Float::kBf16, m, 2064, 13),
+                   {.kernel = kernel}, m > 64 ? 7 : 1);
+}
+
+TEST_F(GpuGemm, OddShapes) {
+  for (const auto& [n, k] : std::vector<std::pair<uint64_t, uint64_t>>{
+           {1, 16}, {7, 48}, {64, 64}, {65, 80}, {127, 128}, {130, 192}, {513, 16}, {3000, 64}}) {
+    GemmCase c({.n = n, .k = k}, device(), static_cast<unsigned>(n + k));
+    for (const GemmKernel kernel : kernels())
+      for (const uint64_t m : {1, 5, 16, 33, 130}) {
+        if (m > 16 && kernel == GemmKernel::kMmaDecode) continue;
+        for (const Float y : {Float::kF32, Float::kBf16})
+          expect_exact(c, sparse_rows(Float::kBf16, m, k, 17), {.kernel = kernel, .y_type = y});
+      }
+  }
+}
+
+TEST_F(GpuGemm, ManyTilesOfTokensAndRows) {
+  GemmCase c({.n = 1536, .k = 256}, device(), 6);
+  for (const GemmKernel kernel : {GemmKernel::kMmaTiled, GemmKernel::kWgmma}) {
+    if (kernel == GemmKernel::kWgmma && device().sm != 90) continue;
+    expect_exact(c, sparse_rows(Float::kBf16, 3000, 256, 19),
+                 {.kernel = kernel, .y_type = Float::kBf16});
+  }
+}
+
+TEST_F(GpuGemm, ScaleAndGatherActOnXBeforeTheProduct) {
+  for (const bool gather : {false, true}) {
+    GemmCase c({.n = 192, .k = 336, .k_scale = true, .k_gather = gather}, device(), 8);
+    for (const GemmKernel kernel : kernels())
+      for (const Float type : {Float::kBf16, Float::kF16})
+        for (const bool layout_order : {false, true})
+          expect_close(c, random_rows(type, 16, 336, 23),
+                       {.kernel = kernel, .layout_order = layout_order});
+  }
+}
+
+TEST_F(GpuGemm, XInTheOrderOfTheLayoutGivesTheSameBits) {
+  GemmCase c({.n = 320, .k = 1040}, device(), 9);
+  for (const GemmKernel kernel : kernels())
+    for (const uint64_t m : {3, 16, 48, 150}) {
+      if (m > 16 && kernel == GemmKernel::kMmaDecode) continue;
+      const Rows x = random_rows(Float::kBf16, m, 1040, 29);
+      EXPECT_EQ(c.run(x, {.kernel = kernel}), c.run(x, {.kernel = kernel, .layout_order = true}));
+    }
+}
+
+TEST_F(GpuGemm, TheKOrderIsTheDocumentedMap) {
+  constexpr uint64_t kK = 144;
+  std::vector<uint16_t> x(kK);
+  std::iota(x.begin(), x.end(), uint16_t{1});
+  auto in = cuda::DeviceBuffer::allocate(kK * 2);
+  auto out = cuda::DeviceBuffer::allocate(192 * 2);
+  ASSERT_TRUE(in.ok() && out.ok());
+  ASSERT_TRUE(cuda::copy_to_device(in->data(), std::as_bytes(std::span(x)), nullptr).ok());
+  ASSERT_TRUE(
+      kernels::to_mma64_k_order(in->data(), Float::kBf16, 1, kK, kK, out->data(), 192, nullptr)
+          .ok());
+  std::vector<uint16_t> got(192, 0xFFFF);
+  ASSERT_TRUE(
+      cuda::copy_to_host(std::as_writable_bytes(std::span(got)), out->data(), nullptr).ok());
+  ASSERT_TRUE(cuda::synchronize().ok());
+  for (uint64_t slot = 0; slot < 192; ++slot) {
+    const uint64_t column = kernels::mma64_column_of_slot(slot);
+    EXPECT_EQ(kernels::mma64_slot_of_column(column), slot);
+    EXPECT_EQ(got[slot], column < kK ? column + 1 : 0) << "slot " << slot;
+  }
+}
+
+TEST_F(GpuGemm, RepeatedLaunchesAndGraphReplaysGiveTheSameBits) {
+  GemmCase c({.n = 1024, .k = 4096}, device(), 10);
+  for (const GemmKernel kernel : kernels())
+    for (const uint64_t m : {1, 16, 64, 256}) {
+      if (m > 16 && kernel == GemmKernel::kMmaDecode) continue;
+      const Rows x = random_rows(Float::kBf16, m, 4096, 31);
+      const std::vector<float> y = c.run(x, {.kernel = kernel, .repeats = 50});
+      EXPECT_EQ(y, c.run(x, {.kernel = kernel, .overlap = true, .repeats = 50}));
+      EXPECT_EQ(y, c.run(x, {.kernel = kernel, .repeats = 50, .graph = true}));
+      EXPECT_EQ(y, c.run(x, {.kernel = kernel, .overlap = true, .repeats = 50, .graph = true}));
+    }
+}
+
+TEST_F(GpuGemm, ConfigurationsOfSmallerCards) {
+  GemmCase c({.n = 400, .k = 1040}, device(), 12);
+  for (const uint64_t kib : {99, 163})
+    for (const GemmKernel kernel : kernels())
+      for (const uint64_t m : {1, 16, 32, 64, 128, 300}) {
+        if (m > 16 && kernel == GemmKernel::kMmaDecode) continue;
+        expect_exact(
+            c, sparse_rows(Float::kBf16, m, 1040, 37),
+            {.kernel = kernel, .y_type = Float::kBf16, .shared_memory_limit_bytes = kib * 1024});
+      }
+}
+
+TEST_F(GpuGemm, GroupedExperts) {
+  GemmCase c({.n = 192, .k = 272, .experts = 6, .part_end = {128, 192}, .bias = true}, device(),
+             14);
+  for (const auto& counts : std::vector<std::vector<uint32_t>>{
+           {1, 0, 3, 2, 0, 1}, {0, 0, 0, 0, 0, 0}, {40, 0, 17, 8, 9, 70}, {0, 0, 300, 0, 0, 5}}) {
+    std::vector<uint32_t> ends(counts.size());
+    std::partial_sum(counts.begin(), counts.end(), ends.begin());
+    const uint64_t m = ends.back() + 3;  // rows that no expert takes
+    for (const GemmKernel kernel : kernels())
+      for (const Float y : {Float::kF32, Float::kBf16})
+        expect_close(c, random_rows(Float::kBf16, m, 272, 41),
+                     {.kernel = kernel, .y_type = y, .rows_end = ends, .repeats = 3});
+  }
+}
+
+}  // namespace
+}  // namespace imp::testing
