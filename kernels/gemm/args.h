@@ -7,6 +7,15 @@
 
 namespace imp::kernels {
 
+/// How the items of a launch are dealt out (schedule.cuh). Dense calls bring it along, because a
+/// division costs a kernel that lives for microseconds too much; grouped ones learn it on the device.
+struct WorkShares {
+  uint32_t items = 0;      ///< output tiles
+  uint32_t whole = 0;      ///< of these, the first so many are done by one CTA each
+  uint32_t base = 0;       ///< the steps of the others: so many for each rank,
+  uint32_t remainder = 0;  ///< and one more for the first so many ranks
+};
+
 struct GemmArgs {
   const uint8_t* blocks = nullptr;
   uint64_t expert_stride_bytes = 0;
@@ -26,6 +35,8 @@ struct GemmArgs {
   uint32_t part_end[kMaxParts] = {};
   Float y_type = Float::kBf16;
   Float bias_type = Float::kF32;
+  WorkShares shares;        ///< of dense calls
+  uint32_t token_tile = 0;  ///< asked for by the caller
 };
 
 inline constexpr uint32_t kBlockRows = 64;

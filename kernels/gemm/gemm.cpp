@@ -57,6 +57,7 @@ GemmArgs args_of(const GemmCall& call) {
   for (uint32_t p = 0; p < w.parts; ++p) a.part_end[p] = static_cast<uint32_t>(w.part_end[p]);
   a.y_type = call.y_type;
   a.bias_type = w.bias_type;
+  a.token_tile = call.token_tile;
   a.partials = static_cast<uint32_t*>(call.workspace);
   return a;
 }

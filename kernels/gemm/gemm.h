@@ -83,6 +83,9 @@ struct GemmCall {
   uint64_t workspace_bytes = 0;
 
   GemmKernel kernel = GemmKernel::kAuto;
+  /// Rows of X that a CTA takes at once: 0 lets the library choose; else 32, 64, 128 (kMmaTiled,
+  /// kWgmma) or 256 (kWgmma). For tuning by shape.
+  uint32_t token_tile = 0;
   /// The launch may begin while the kernel before it on the stream still runs (programmatic
   /// dependent launch): weights are prefetched, X is read after that kernel has ended.
   bool overlap = false;

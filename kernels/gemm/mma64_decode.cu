@@ -32,7 +32,7 @@ struct Cursor {
   uint32_t kt;
 };
 
-template <class T, int kTokenTiles>
+template <class T, int kTokenTiles, bool kGrouped>
 class Decoder {
  public:
   using Place = Cursor<T, kTokenTiles>;
@@ -49,12 +49,12 @@ class Decoder {
     return p;
   }
 
+  /// The blocks of a dense call follow each other in memory, and all meet the same rows of X.
   __device__ __forceinline__ void advance(Place& p) const {
     p.w += kMma64Nvfp4BlockBytes;
-    if (++p.kt == a_.k_tiles) {
-      p.kt = 0;
-      if (p.item + 1 < items_.size()) go_to(p, p.item + 1);
-    }
+    if (++p.kt < a_.k_tiles) return;
+    p.kt = 0;
+    if constexpr (kGrouped) go_to(p, p.item + 1);
   }
 
   __device__ __forceinline__ void load_weights(const Place& p, Loaded& f) const {
@@ -114,20 +114,19 @@ class Decoder {
           slot[slot_word(8 * j + 2 * c_ + v % 2, 16 * i + g_ + v / 2 * 8)] = acc[i][j][v];
   }
 
-  /// An item that one warp summed from first to last block.
-  __device__ void to_output(const float (&acc)[4][kTokenTiles][4], uint32_t item) const {
+  /// An item that one warp summed from first to last block, from that warp's slot.
+  __device__ __forceinline__ void slot_to_output(const float* slot, uint32_t item) const {
     const Item it = items_[item];
-    for (int i = 0; i < 4; ++i)
-      for (int r = 0; r < 2; ++r) {
-        const uint32_t n = it.n_tile * kBlockRows + 16 * i + g_ + 8 * r;
-        const RowEpilogue finish = row_epilogue(a_, it.expert, n);
-        for (int j = 0; j < kTokenTiles; ++j)
-          for (int v = 0; v < 2; ++v) {
-            const uint32_t row = it.row0 + 8 * j + 2 * c_ + v;
-            if (n < a_.n && row < it.row_end)
-              store_value<T>(a_, row, n, finish(acc[i][j][2 * r + v], a_.bias != nullptr));
-          }
-      }
+    const uint32_t words = (it.row_end - it.row0) * kBlockRows;
+    __syncwarp();
+    for (uint32_t i = lane_; i < words; i += 32) {
+      const uint32_t n = it.n_tile * kBlockRows + i % kBlockRows;
+      if (n >= a_.n) continue;
+      const RowEpilogue finish = row_epilogue(a_, it.expert, n);
+      store_value<T>(a_, it.row0 + i / kBlockRows, n,
+                     finish(slot[slot_word(i / kBlockRows, i % kBlockRows)], a_.bias != nullptr));
+    }
+    __syncwarp();
   }
 
  private:
@@ -152,65 +151,99 @@ class Decoder {
 template <int kTokenTiles>
 constexpr uint32_t kSlotWords = 8 * kTokenTiles* kBlockRows;
 
+/// How the parts of one item lie in the slots of this CTA and in the other CTAs.
+struct ItemParts {
+  Item item;
+  uint32_t first_slot;  ///< part of the first warp; those of the warps behind are two slots apart
+  uint32_t next_slot;
+  uint32_t more_warps;
+  uint32_t last_rank;
+  bool skip;   ///< one warp did all of it and has stored it
+  bool owner;  ///< this CTA has the first blocks
+};
+
 /// Sums the slots of the CTA's warps item by item and hands the sums on.
-template <class T, int kTokenTiles, int kWarps>
+template <class T, int kTokenTiles, int kWarps, bool kGrouped>
 class Reducer {
  public:
   __device__ __forceinline__ Reducer(const GemmArgs& a, const ItemList& items, const Share& share,
-                                     const float* slots, RowEpilogue* table)
+                                     const float* slots, RowEpilogue* table, ItemParts* parts)
       : a_(a),
         items_(items),
         share_(share),
         slots_(slots),
         table_(table),
+        parts_(parts),
         rank_(work_rank()),
         begin_(share.begin(rank_ * kWarps)),
         end_(share.begin((rank_ + 1) * kWarps)) {}
 
-  /// Multipliers and biases are far away when they are needed: fetched before the main loop.
-  __device__ __forceinline__ void fetch_table() const {
+  __device__ __forceinline__ bool idle() const { return begin_ == end_; }
+
+  /// Divisions take long, and multipliers and biases are far away when they are needed: done while
+  /// the first blocks are on their way.
+  __device__ __forceinline__ void prepare() const {
     const uint32_t first = begin_ / a_.k_tiles, last = (end_ - 1) / a_.k_tiles;
-    for (uint32_t t = threadIdx.x; t < kItemsWithTable * kBlockRows; t += blockDim.x) {
-      const uint32_t item = first + t / kBlockRows;
-      if (item > last) break;
-      const Item it = items_[item];
-      table_[t] = row_epilogue(a_, it.expert, it.n_tile * kBlockRows + t % kBlockRows);
-    }
+    if (threadIdx.x >= kItemsWithTable * kBlockRows) return;
+    const uint32_t item = first + threadIdx.x / kBlockRows;
+    if (item > last) return;
+    const Item it = items_[item];
+    table_[threadIdx.x] =
+        row_epilogue(a_, it.expert, it.n_tile * kBlockRows + threadIdx.x % kBlockRows);
+    if (threadIdx.x % kBlockRows == 0) parts_[threadIdx.x / kBlockRows] = parts_of(item);
   }
 
   __device__ __forceinline__ void run() const {
     const uint32_t first = begin_ / a_.k_tiles, last = (end_ - 1) / a_.k_tiles;
-    for (uint32_t item = first; item <= last; ++item) reduce(item, item - first);
+    const uint32_t in_tile = threadIdx.x % kBlockRows;
+    for (uint32_t item = first; item <= last; ++item) {
+      const uint32_t nth = item - first;
+      if (nth < kItemsWithTable) {
+        reduce(parts_[nth], table_[nth * kBlockRows + in_tile]);
+      } else {
+        const ItemParts parts = parts_of(item);
+        reduce(parts, row_epilogue(a_, parts.item.expert, parts.item.n_tile * kBlockRows + in_tile));
+      }
+    }
   }
 
  private:
-  __device__ __forceinline__ void reduce(uint32_t item, uint32_t nth) const {
+  static constexpr uint32_t kWords = kSlotWords<kTokenTiles>;
+
+  __device__ __forceinline__ ItemParts parts_of(uint32_t item) const {
     const uint32_t from = item * a_.k_tiles, to = from + a_.k_tiles;
     const uint32_t w0 = share_.rank_of(max(from, begin_));
     const uint32_t w1 = share_.rank_of(min(to, end_) - 1);
     const uint32_t w0_begin = share_.begin(w0);
-    if (w0 == w1 && from >= w0_begin && to <= share_.begin(w0 + 1)) return;  // that warp stored it
-    const Item it = items_[item];
-    const uint32_t n = it.n_tile * kBlockRows + threadIdx.x % kBlockRows;
-    const RowEpilogue finish = nth < kItemsWithTable
-                                   ? table_[nth * kBlockRows + threadIdx.x % kBlockRows]
-                                   : row_epilogue(a_, it.expert, n);
-    const uint32_t words = (it.row_end - it.row0) * kBlockRows;
-    const uint32_t last_rank = share_.rank_of(to - 1) / kWarps;
-    const float* first_slot =
-        slots_ + (2 * (w0 - rank_ * kWarps) + (w0_begin < from ? 1 : 0)) * kSlotWords<kTokenTiles>;
+    ItemParts parts;
+    parts.item = items_[item];
+    parts.first_slot = 2 * (w0 - rank_ * kWarps) + (w0_begin < from ? 1 : 0);
+    parts.next_slot = 2 * (w0 + 1 - rank_ * kWarps);
+    parts.more_warps = w1 - w0;
+    parts.last_rank = share_.rank_of(to - 1) / kWarps;
+    parts.skip = w0 == w1 && from >= w0_begin && to <= share_.begin(w0 + 1);
+    parts.owner = from >= begin_;
+    return parts;
+  }
+
+  __device__ __forceinline__ void reduce(const ItemParts& parts, const RowEpilogue& finish) const {
+    if (parts.skip) return;
+    const uint32_t n = parts.item.n_tile * kBlockRows + threadIdx.x % kBlockRows;
+    const uint32_t words = (parts.item.row_end - parts.item.row0) * kBlockRows;
     for (uint32_t i = threadIdx.x; i < words; i += kWarps * 32) {
-      const uint32_t word = Decoder<T, kTokenTiles>::slot_word(i / kBlockRows, i % kBlockRows);
-      float sum = first_slot[word];
-      for (uint32_t w = w0 + 1; w <= w1; ++w)
-        sum += slots_[2 * (w - rank_ * kWarps) * kSlotWords<kTokenTiles> + word];
-      if (from < begin_) {
-        store_partial(a_.partials + rank_ * kSlotWords<kTokenTiles> + i, __float_as_uint(sum));
+      const uint32_t word =
+          Decoder<T, kTokenTiles, kGrouped>::slot_word(i / kBlockRows, i % kBlockRows);
+      const float* next = slots_ + parts.next_slot * kWords + word;
+      float sum = slots_[parts.first_slot * kWords + word];
+#pragma unroll 4
+      for (uint32_t w = 0; w < parts.more_warps; ++w) sum += next[2 * w * kWords];
+      if (!parts.owner) {
+        store_partial(at(rank_, i), __float_as_uint(sum));
         continue;
       }
-      sum = collect(sum, i, last_rank);
+      sum = collect(sum, i, parts.last_rank);
       if (n < a_.n)
-        store_value<T>(a_, it.row0 + i / kBlockRows, n, finish(sum, a_.bias != nullptr));
+        store_value<T>(a_, parts.item.row0 + i / kBlockRows, n, finish(sum, a_.bias != nullptr));
     }
   }
 
@@ -232,7 +265,7 @@ class Reducer {
     return sum;
   }
   __device__ __forceinline__ uint32_t* at(uint32_t rank, uint32_t i) const {
-    return a_.partials + rank * kSlotWords<kTokenTiles> + i;
+    return a_.partials + rank * kWords + i;
   }
 
   const GemmArgs& a_;
@@ -240,24 +273,27 @@ class Reducer {
   const Share& share_;
   const float* slots_;
   RowEpilogue* table_;
+  ItemParts* parts_;
   uint32_t rank_, begin_, end_;
 };
 
-/// One warp's run of blocks [lo, hi): sums into its two slots (first and last item of the run) or
-/// straight to Y.
-template <class T, int kTokenTiles>
-__device__ __forceinline__ void sum_run(const GemmArgs& a, const Decoder<T, kTokenTiles>& decoder,
-                                        uint32_t lo, uint32_t hi, float* slots) {
+/// One warp's run of blocks [lo, hi): sums into its two slots (first and last item of the run) or,
+/// for an item that is all its own, to Y. `meanwhile` is done while the first blocks arrive.
+template <class T, int kTokenTiles, bool kGrouped, class Meanwhile>
+__device__ __forceinline__ void sum_run(const GemmArgs& a,
+                                        const Decoder<T, kTokenTiles, kGrouped>& decoder,
+                                        uint32_t lo, uint32_t hi, float* slots,
+                                        const Meanwhile& meanwhile) {
   auto place = decoder.place(lo / a.k_tiles, lo % a.k_tiles);
   Fragment<kTokenTiles> even, odd;
   decoder.load_weights(place, even);
   wait_for_kernels_before();
   decoder.load_x(place, even);
+  uint32_t item = place.item, kt = place.kt, left = hi - lo;
+  meanwhile();
 
   float acc[4][kTokenTiles][4] = {};
-  bool from_start = place.kt == 0;
-  uint32_t item = place.item, kt = place.kt, left = hi - lo;
-  bool first_item = true;
+  bool from_start = kt == 0, first_item = true;
   // One block: the next one is on its way into the other fragment while this one is multiplied.
   auto step = [&](Fragment<kTokenTiles>& now, Fragment<kTokenTiles>& next) {
     if (left > 1) {
@@ -269,10 +305,10 @@ __device__ __forceinline__ void sum_run(const GemmArgs& a, const Decoder<T, kTok
     --left;
     const bool item_ends = ++kt == a.k_tiles;
     if (!item_ends && left > 0) return;
-    if (item_ends && from_start)
-      decoder.to_output(acc, item);
-    else
-      decoder.to_slot(acc, slots + (first_item ? 0 : kSlotWords<kTokenTiles>));
+    const bool all_of_it = item_ends && from_start;
+    float* slot = slots + (first_item && !all_of_it ? 0 : kSlotWords<kTokenTiles>);
+    decoder.to_slot(acc, slot);
+    if (all_of_it) decoder.slot_to_output(slot, item);
     for (auto& rows : acc)
       for (auto& tokens : rows)
         for (float& value : tokens) value = 0.0f;
@@ -289,29 +325,35 @@ __device__ __forceinline__ void sum_run(const GemmArgs& a, const Decoder<T, kTok
   }
 }
 
-template <class T, int kTokenTiles, int kWarps>
+template <class T, int kTokenTiles, int kWarps, bool kGrouped>
 __global__ void __launch_bounds__(kWarps * 32, 1)
     mma64_nvfp4_decode(const __grid_constant__ GemmArgs a) {
   extern __shared__ float slots[];  // [kWarps][2][kSlotWords]
-  RowEpilogue* table = reinterpret_cast<RowEpilogue*>(slots + 2 * kWarps * kSlotWords<kTokenTiles>);
-  uint32_t* tiles_before = reinterpret_cast<uint32_t*>(table + kItemsWithTable * kBlockRows);
+  __shared__ RowEpilogue table[kItemsWithTable * kBlockRows];
+  __shared__ ItemParts parts[kItemsWithTable];
+  uint32_t* tiles_before =
+      reinterpret_cast<uint32_t*>(slots + 2 * kWarps * kSlotWords<kTokenTiles>);
   let_next_kernel_start();
-  if (a.rows_end != nullptr) wait_for_kernels_before();
+  if constexpr (kGrouped) wait_for_kernels_before();
   const ItemList items(a, 8 * kTokenTiles, a.n_tiles, 1, tiles_before);
-  if (a.rows_end != nullptr) __syncthreads();
-
-  const Share share(items.size() * a.k_tiles, gridDim.x * kWarps);
-  const uint32_t warp = threadIdx.x / 32;
-  const uint32_t rank = work_rank() * kWarps + warp;
-  if (share.begin(work_rank() * kWarps) == share.begin((work_rank() + 1) * kWarps)) return;
-  const Reducer<T, kTokenTiles, kWarps> reducer(a, items, share, slots, table);
-  reducer.fetch_table();
-  const Decoder<T, kTokenTiles> decoder(a, items);
+  WorkShares shares = a.shares;
+  if constexpr (kGrouped) {
+    __syncthreads();
+    deal(items.grouped_size() * a.k_tiles, gridDim.x * kWarps, shares);
+  }
+  const Share share(shares);
+  const Reducer<T, kTokenTiles, kWarps, kGrouped> reducer(a, items, share, slots, table, parts);
+  if (reducer.idle()) return;
+  const uint32_t warp = threadIdx.x / 32, rank = work_rank() * kWarps + warp;
   const uint32_t lo = share.begin(rank), hi = share.begin(rank + 1);
-  if (lo < hi)
-    sum_run<T, kTokenTiles>(a, decoder, lo, hi, slots + 2 * warp * kSlotWords<kTokenTiles>);
-  else
+  const auto prepare = [&] { reducer.prepare(); };
+  if (lo < hi) {
+    sum_run<T, kTokenTiles, kGrouped>(a, Decoder<T, kTokenTiles, kGrouped>(a, items), lo, hi,
+                                      slots + 2 * warp * kSlotWords<kTokenTiles>, prepare);
+  } else {
     wait_for_kernels_before();
+    prepare();
+  }
   __syncthreads();
   reducer.run();
 }
@@ -320,16 +362,19 @@ template <int kTokenTiles>
 constexpr int kWarpsFor = kTokenTiles == 1 ? 16 : 12;
 
 template <int kTokenTiles>
-uint32_t shared_bytes(uint32_t experts) {
-  return 2 * kWarpsFor<kTokenTiles> * kSlotWords<kTokenTiles> * sizeof(float) +
-         kItemsWithTable * kBlockRows * sizeof(RowEpilogue) + (experts + 1) * sizeof(uint32_t);
+uint32_t slot_bytes() {
+  return 2 * kWarpsFor<kTokenTiles> * kSlotWords<kTokenTiles> * sizeof(float);
 }
 
 template <class T, int kTokenTiles>
 Status launch_as(const GemmArgs& args, const LaunchShape& shape, bool overlap,
                  cudaStream_t stream) {
-  return launch(mma64_nvfp4_decode<T, kTokenTiles, kWarpsFor<kTokenTiles>>, dim3(shape.grid),
-                dim3(kWarpsFor<kTokenTiles> * 32), shape.shared_bytes, overlap, stream, args);
+  constexpr int kWarps = kWarpsFor<kTokenTiles>;
+  GemmArgs dealt = args;
+  deal(args.n_tiles * args.k_tiles, shape.grid * kWarps, dealt.shares);
+  return launch(args.rows_end != nullptr ? mma64_nvfp4_decode<T, kTokenTiles, kWarps, true>
+                                         : mma64_nvfp4_decode<T, kTokenTiles, kWarps, false>,
+                dim3(shape.grid), dim3(kWarps * 32), shape.shared_bytes, overlap, stream, dealt);
 }
 
 }  // namespace
@@ -339,12 +384,14 @@ Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& devic
   const bool one_tile = args.m <= 8 || (grouped && args.m <= 4ull * args.experts);
   LaunchShape shape;
   shape.token_tile = one_tile ? 8 : 16;
-  shape.shared_bytes = one_tile ? shared_bytes<1>(args.experts) : shared_bytes<2>(args.experts);
+  shape.shared_bytes = one_tile ? slot_bytes<1>() : slot_bytes<2>();
+  if (grouped) shape.shared_bytes += (args.experts + 1) * static_cast<uint32_t>(sizeof(uint32_t));
   shape.grid = device.multiprocessors;
   shape.partial_bytes = static_cast<uint64_t>(shape.grid) * shape.token_tile * kBlockRows * 4;
-  if (shape.shared_bytes > limit)
+  constexpr uint64_t kStatic = kItemsWithTable * (kBlockRows * sizeof(RowEpilogue) + sizeof(ItemParts));
+  if (shape.shared_bytes + kStatic > limit)
     return Error{ErrorKind::kUnsupportedLayout,
-                 "the decode kernel needs " + std::to_string(shape.shared_bytes) +
+                 "the decode kernel needs " + std::to_string(shape.shared_bytes + kStatic) +
                      " bytes of shared memory a block, there are " + std::to_string(limit),
                  "", ""};
   return shape;

@@ -210,7 +210,9 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
   const ItemList items(a, S::kTokens, n_tiles, kRaster,
                        reinterpret_cast<uint32_t*>(shared + S::kSharedBytes));
   if (a.rows_end != nullptr) __syncthreads();
-  Segments segments(items.size(), a.k_tiles);
+  Segments segments(
+      a.rows_end != nullptr ? deal_items(items.grouped_size(), a.k_tiles, gridDim.x) : a.shares,
+      a.k_tiles);
   const Tile<T, S> tile(a, shared);
   constexpr uint32_t kVectors = S::kAccumulators / 4 * S::kThreads;
   uint4* partials = reinterpret_cast<uint4*>(a.partials);
@@ -257,9 +259,13 @@ Result<LaunchShape> shape_of(const GemmArgs& args, const cuda::Device& device, u
 template <class S>
 Status launch_as(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
                  cudaStream_t stream) {
+  GemmArgs dealt = args;
+  const uint32_t n_tiles = (args.n_tiles + S::kTileBlocks - 1) / S::kTileBlocks;
+  dealt.shares =
+      deal_items((args.m + S::kTokens - 1) / S::kTokens * n_tiles, args.k_tiles, shape.grid);
   return launch(
       type == Float::kBf16 ? mma64_nvfp4_tiled<__nv_bfloat16, S> : mma64_nvfp4_tiled<__half, S>,
-      dim3(shape.grid), dim3(S::kThreads), shape.shared_bytes, overlap, stream, args);
+      dim3(shape.grid), dim3(S::kThreads), shape.shared_bytes, overlap, stream, dealt);
 }
 
 }  // namespace
@@ -267,9 +273,22 @@ Status launch_as(const GemmArgs& args, const LaunchShape& shape, Float type, boo
 Result<LaunchShape> tiled_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
   const uint64_t rows =
       args.rows_end != nullptr ? (args.m + args.experts - 1) / args.experts : args.m;
-  if (rows <= Small::kTokens) return shape_of<Small>(args, device, limit);
-  if (rows <= Middle::kTokens) return shape_of<Middle>(args, device, limit);
-  return shape_of<Large>(args, device, limit);
+  const uint64_t chosen = rows <= Small::kTokens    ? Small::kTokens
+                          : rows <= Middle::kTokens ? Middle::kTokens
+                                                    : Large::kTokens;
+  switch (args.token_tile != 0 ? args.token_tile : chosen) {
+    case Small::kTokens:
+      return shape_of<Small>(args, device, limit);
+    case Middle::kTokens:
+      return shape_of<Middle>(args, device, limit);
+    case Large::kTokens:
+      return shape_of<Large>(args, device, limit);
+    default:
+      return Error{ErrorKind::kBadShape,
+                   "token tile " + std::to_string(args.token_tile) +
+                       ", the tiled kernel has 32, 64 and 128",
+                   "", ""};
+  }
 }
 
 Status launch_tiled(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,

@@ -44,7 +44,9 @@ struct Shared {
       : ring((shared_address(base) + 1023) / 1024 * 1024),
         out(ring + stage_count * Stage<kTokens, kUnits>::kBytes),
         barriers(out + kConsumers * kOutBytes),
-        stages(stage_count) {}
+        stages(stage_count) {
+    asm volatile("" : "+r"(ring));  // else its making is repeated in the main loop
+  }
   __device__ __forceinline__ uint32_t stage(uint32_t i) const {
     return ring + i * Stage<kTokens, kUnits>::kBytes;
   }
@@ -167,22 +169,14 @@ class Consumer {
     uint32_t even[16], odd[16];
     const uint32_t begin = segment.step0 * kUnits;
     const uint32_t units = min(segment.step1 * kUnits, a_.k_tiles) - begin;
-    if (kUnits == 1 && units % 2 != 0) alone(even, acc);
-    for (uint32_t pair = 0; pair < units / 2; ++pair) {
-      wait_full();
-      unit(0, even, acc);
-      if (pair > 0) release();  // the stage of the pair before
-      if constexpr (kUnits == 1) {
-        place_.advance(shared_.stages);
-        wait_full();
-      }
-      unit(kUnits - 1, odd, acc);
-      if constexpr (kUnits == 1) release();  // the stage of `even`
-      place_.advance(shared_.stages);
-    }
+    const uint32_t pairs = units / 2;
+    Packed packed[2];
+    place_.slot = __shfl_sync(0xFFFFFFFFu, place_.slot, 0);  // see make_uniform()
+    fetch(packed);  // outside of any branch: see pair()
+    for (uint32_t i = 0; i < pairs; ++i) pair(i > 0, i + 1 < pairs, packed, even, odd, acc);
     wgmma_wait<0>();
-    if (units > 1) release();
-    if (kUnits == 2 && units % 2 != 0) alone(even, acc);
+    if (pairs > 0) release();
+    if (units % 2 != 0) alone(even, acc);
     wgmma_results_ready(acc);
   }
 
@@ -200,19 +194,32 @@ class Consumer {
   }
 
  private:
+  /// What a lane has of one unit.
+  struct Packed {
+    uint4 codes;
+    uint32_t scales;
+  };
+
   __device__ __forceinline__ void wait_full() const {
-    barrier_wait(shared_.full(place_.slot), place_.parity);
+    barrier_wait_warp(shared_.full(place_.slot), place_.parity);
+  }
+  __device__ __forceinline__ Packed load(uint32_t u) const {
+    const uint32_t at = shared_.stage(place_.slot) + u * kMma64Nvfp4BlockBytes;
+    return {load_shared16(at + w_at_), load_shared2(at + scale_at_)};
+  }
+  /// The units that begin the next pair and lie in one stage.
+  __device__ __forceinline__ void fetch(Packed (&packed)[2]) const {
+    wait_full();
+    packed[0] = load(0);
+    if constexpr (kUnits == 2) packed[1] = load(1);
   }
 
-  /// Decodes k64 unit `u` of the stage and gives it to the tensor cores; the unit before it is done
+  /// Gives decoded unit `u` of stage `slot` to the tensor cores; the unit before it is done
   /// afterwards.
-  __device__ __forceinline__ void unit(uint32_t u, uint32_t (&w)[16], Accumulators& acc) const {
-    const uint32_t stage = shared_.stage(place_.slot);
-    const uint4 codes = load_shared16(stage + w_at_ + u * kMma64Nvfp4BlockBytes);
-    const uint32_t scales = load_shared2(stage + scale_at_ + u * kMma64Nvfp4BlockBytes);
-    decode(codes, scales, w);
+  __device__ __forceinline__ void issue(uint32_t slot, uint32_t u, uint32_t (&w)[16],
+                                        Accumulators& acc) const {
     wgmma_operands_ready(w);
-    const uint64_t x = swizzled_rows_descriptor(stage + u * S::kXBytes);
+    const uint64_t x = swizzled_rows_descriptor(shared_.stage(slot) + u * S::kXBytes);
     wgmma_fence();
 #pragma unroll
     for (int t = 0; t < 4; ++t) Wgmma<T, kTokens>::run(acc, w + 4 * t, x + 2 * t);
@@ -220,9 +227,37 @@ class Consumer {
     wgmma_wait<1>();
   }
 
+  /// What is decoded next leaves shared memory before the tensor cores get their work, which blocks
+  /// the warp.
+  __device__ __forceinline__ void pair(bool behind, bool more, Packed (&packed)[2],
+                                       uint32_t (&even)[16], uint32_t (&odd)[16],
+                                       Accumulators& acc) {
+    const uint32_t even_slot = place_.slot;
+    decode(packed[0], even);
+    if constexpr (kUnits == 1) {
+      place_.advance(shared_.stages);
+      wait_full();
+      packed[1] = load(0);
+    }
+    issue(even_slot, 0, even, acc);
+    if (behind) release();  // the last stage of the pair before
+    const uint32_t odd_slot = place_.slot;
+    decode(packed[1], odd);
+    RingPlace next = place_;
+    next.advance(shared_.stages);
+    // The last pair fetches itself again: a branch around the wait makes ptxas give up uniform
+    // registers, which costs seven instructions more a unit.
+    if (more) place_ = next;
+    fetch(packed);
+    issue(odd_slot, kUnits - 1, odd, acc);
+    place_ = next;
+    if constexpr (kUnits == 1) release();  // the stage of `even`
+  }
+
   __device__ __forceinline__ void alone(uint32_t (&w)[16], Accumulators& acc) {
     wait_full();
-    unit(0, w, acc);
+    decode(load(0), w);
+    issue(place_.slot, 0, w, acc);
     wgmma_wait<0>();
     release();
     place_.advance(shared_.stages);
@@ -230,8 +265,9 @@ class Consumer {
 
   /// Step t's operand is w[4t .. 4t + 3]: rows g and g + 8 of columns 4t, 4t + 1, then of 4t + 2,
   /// 4t + 3.
-  static __device__ __forceinline__ void decode(const uint4& codes, uint32_t scales,
-                                                uint32_t (&w)[16]) {
+  static __device__ __forceinline__ void decode(const Packed& packed, uint32_t (&w)[16]) {
+    const uint4& codes = packed.codes;
+    const uint32_t scales = packed.scales;
     const uint32_t low = Mma64Decode<T>::scale_pair(scales & 0xFF);
     const uint32_t high = Mma64Decode<T>::scale_pair(scales >> 8);
     uint32_t r[4][4];
@@ -328,6 +364,14 @@ class Consumer {
   uint32_t released_ = 0;
 };
 
+/// Tells the compiler that a warp's lanes agree, so that ring slots and matrix descriptors stay in
+/// uniform registers: eight instructions less a unit.
+__device__ __forceinline__ void make_uniform(Segment& segment) {
+  segment.item = __shfl_sync(0xFFFFFFFFu, segment.item, 0);
+  segment.step0 = __shfl_sync(0xFFFFFFFFu, segment.step0, 0);
+  segment.step1 = __shfl_sync(0xFFFFFFFFu, segment.step1, 0);
+}
+
 template <class T, int kTokens, int kUnits>
 __device__ __forceinline__ void consume(const GemmArgs& a, const Shared<kTokens, kUnits>& shared,
                                         Segments segments, const ItemList& items, uint32_t steps) {
@@ -337,6 +381,7 @@ __device__ __forceinline__ void consume(const GemmArgs& a, const Shared<kTokens,
   uint4* partials = reinterpret_cast<uint4*>(a.partials);
   Segment segment;
   while (segments.next(segment)) {
+    make_uniform(segment);
     float acc[kAcc];
 #pragma unroll
     for (float& value : acc) value = 0.0f;
@@ -362,6 +407,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   extern __shared__ uint8_t base[];
   const Shared<kTokens, kUnits> shared(base, stages);
   let_next_kernel_start();
+  if (threadIdx.x == kConsumerThreads) prefetch_map(x_map);
   if (threadIdx.x == 0) {
     for (uint32_t i = 0; i < stages; ++i) {
       barrier_init(shared.full(i), 1);
@@ -376,7 +422,8 @@ __global__ void __launch_bounds__(kThreads, 1)
       base + (shared.barriers - shared_address(base)) + shared.kBarrierBytes);
   const ItemList items(a, kTokens, n_tiles, kRaster, tiles_before);
   __syncthreads();
-  const Segments segments(items.size(), steps);
+  const Segments segments(
+      a.rows_end != nullptr ? deal_items(items.grouped_size(), steps, gridDim.x) : a.shares, steps);
   if (threadIdx.x >= kConsumerThreads) {
     registers_down<kProducerRegisters>();
     if (threadIdx.x == kConsumerThreads)
@@ -451,21 +498,40 @@ template <int kTokens, int kUnits>
 Status launch_as(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
                  cudaStream_t stream) {
   IMP_ASSIGN(const CUtensorMap map, map_of_x(args, type, kTokens));
+  GemmArgs dealt = args;
+  dealt.shares =
+      deal_items((args.m + kTokens - 1) / kTokens * ((args.n_tiles + kConsumers - 1) / kConsumers),
+                 (args.k_tiles + kUnits - 1) / kUnits, shape.grid);
   return launch(type == Float::kBf16 ? mma64_nvfp4_wgmma<__nv_bfloat16, kTokens, kUnits>
                                      : mma64_nvfp4_wgmma<__half, kTokens, kUnits>,
-                dim3(shape.grid), dim3(kThreads), shape.shared_bytes, overlap, stream, args, map,
+                dim3(shape.grid), dim3(kThreads), shape.shared_bytes, overlap, stream, dealt, map,
                 shape.stages);
+}
+
+uint32_t choose_tokens(const GemmArgs& args, uint32_t) {
+  const uint64_t rows =
+      args.rows_end != nullptr ? (args.m + args.experts - 1) / args.experts : args.m;
+  return rows <= 32 ? 32 : rows <= 64 ? 64 : rows <= 128 ? 128 : 256;
 }
 
 }  // namespace
 
 Result<LaunchShape> wgmma_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
-  const uint64_t rows =
-      args.rows_end != nullptr ? (args.m + args.experts - 1) / args.experts : args.m;
-  if (rows <= 32) return shape_of<32, 2>(args, device, limit);
-  if (rows <= 64) return shape_of<64, 2>(args, device, limit);
-  if (rows <= 128) return shape_of<128, 2>(args, device, limit);
-  return shape_of<256, 1>(args, device, limit);
+  switch (args.token_tile != 0 ? args.token_tile : choose_tokens(args, device.multiprocessors)) {
+    case 32:
+      return shape_of<32, 2>(args, device, limit);
+    case 64:
+      return shape_of<64, 2>(args, device, limit);
+    case 128:
+      return shape_of<128, 2>(args, device, limit);
+    case 256:
+      return shape_of<256, 1>(args, device, limit);
+    default:
+      return Error{ErrorKind::kBadShape,
+                   "token tile " + std::to_string(args.token_tile) +
+                       ", the wgmma kernel has 32, 64, 128 and 256",
+                   "", ""};
+  }
 }
 
 Status launch_wgmma(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,

@@ -28,18 +28,27 @@ __device__ __forceinline__ void barrier_expect_bytes(uint32_t barrier, uint32_t 
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                : "memory");
 }
-__device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) {
+__device__ __forceinline__ bool barrier_try_wait(uint32_t barrier, uint32_t parity) {
+  uint32_t done;
   asm volatile(
       "{\n"
       ".reg .pred done;\n"
-      "again:\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@done bra finished;\n"
-      "bra again;\n"
-      "finished:\n"
-      "}" ::"r"(barrier),
-      "r"(parity)
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, done;\n"
+      "}"
+      : "=r"(done)
+      : "r"(barrier), "r"(parity)
       : "memory");
+  return done != 0;
+}
+__device__ __forceinline__ void barrier_wait(uint32_t barrier, uint32_t parity) {
+  while (!barrier_try_wait(barrier, parity)) {
+  }
+}
+/// The same for a whole warp: by a vote, which tells the compiler that the lanes stay together.
+__device__ __forceinline__ void barrier_wait_warp(uint32_t barrier, uint32_t parity) {
+  while (!__all_sync(0xFFFFFFFFu, barrier_try_wait(barrier, parity))) {
+  }
 }
 
 /// Global to shared memory; address and size multiples of 16. Completes on `barrier`.
@@ -50,6 +59,10 @@ __device__ __forceinline__ void copy_bulk(uint32_t to, const void* from, uint32_
           "r"(to),
       "l"(from), "r"(bytes), "r"(barrier)
       : "memory");
+}
+/// The first copy with a map waits for the map itself otherwise.
+__device__ __forceinline__ void prefetch_map(const CUtensorMap& map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 /// A box of a 2-D tensor at (column, row). Completes on `barrier`.
 __device__ __forceinline__ void copy_box(uint32_t to, const CUtensorMap& map, uint32_t column,

@@ -7,15 +7,35 @@
 
 namespace imp::kernels {
 
-/// [begin, end) of `total` for rank `rank` of `ranks`, as even as it gets, in order.
+/// `total` for `ranks`, as even as it gets, in order.
+__host__ __device__ inline void deal(uint32_t total, uint32_t ranks, WorkShares& shares) {
+  shares.base = total / ranks;
+  shares.remainder = total - shares.base * ranks;
+}
+
+/// Whole items while there are enough of them for every CTA, then even shares of the steps of the
+/// rest. Items whose last wave is nearly full stay whole.
+__host__ __device__ inline WorkShares deal_items(uint32_t items, uint32_t steps, uint32_t grid) {
+  WorkShares shares;
+  shares.items = items;
+  const uint32_t waves = items / grid, rest = items - waves * grid;
+  if (rest == 0 || (grid - rest) * 16 <= items)
+    shares.whole = items;
+  else if (waves > 1)
+    shares.whole = (waves - 1) * grid;
+  deal((items - shares.whole) * steps, grid, shares);
+  return shares;
+}
+
+/// [begin(rank), begin(rank + 1)) of each rank.
 struct Share {
   uint32_t base, remainder;
-  __device__ __forceinline__ Share(uint32_t total, uint32_t ranks)
-      : base(total / ranks), remainder(total % ranks) {}
+  __device__ __forceinline__ explicit Share(const WorkShares& shares)
+      : base(shares.base), remainder(shares.remainder) {}
   __device__ __forceinline__ uint32_t begin(uint32_t rank) const {
     return rank * base + min(rank, remainder);
   }
-  /// The rank whose range holds `at`. REQUIRES: at < total.
+  /// The rank whose range holds `at`. REQUIRES: at is below the total.
   __device__ __forceinline__ uint32_t rank_of(uint32_t at) const {
     const uint32_t large = remainder * (base + 1);
     return at < large ? at / (base + 1) : remainder + (at - large) / base;
@@ -46,10 +66,9 @@ class ItemList {
     if (a.rows_end != nullptr && threadIdx.x < 32) sum_experts();
   }
 
-  __device__ __forceinline__ uint32_t size() const {
-    const uint32_t token_tiles =
-        a_.rows_end != nullptr ? tiles_before_[a_.experts] : (a_.m + token_tile_ - 1) / token_tile_;
-    return token_tiles * n_tiles_;
+  /// Of a grouped call. REQUIRES: the CTA has synchronised since the constructor.
+  __device__ __forceinline__ uint32_t grouped_size() const {
+    return tiles_before_[a_.experts] * n_tiles_;
   }
 
   __device__ __forceinline__ Item operator[](uint32_t index) const {
@@ -59,9 +78,9 @@ class ItemList {
  private:
   /// Token tiles of a raster group run fastest, so that CTAs of one wave share both W and X in L2.
   __device__ __forceinline__ Item dense(uint32_t index) const {
-    const uint32_t token_tiles = (a_.m + token_tile_ - 1) / token_tile_;
     uint32_t token = 0, n = index;
-    if (token_tiles > 1) {
+    if (a_.m > token_tile_) {
+      const uint32_t token_tiles = (a_.m + token_tile_ - 1) / token_tile_;
       const uint32_t group = index / (raster_ * n_tiles_);
       const uint32_t in_group = index - group * raster_ * n_tiles_;
       const uint32_t width = min(raster_, token_tiles - group * raster_);
@@ -121,18 +140,16 @@ struct Segment {
   uint32_t item, step0, step1;
 };
 
-/// What one CTA does, in order: whole items while there are enough of them for every CTA, then an
-/// even share of the steps of the rest, which may begin and end inside an item. Items whose last
-/// wave is nearly full stay whole.
+/// What one CTA does, in order: whole items, then its share of the steps of the rest, which may
+/// begin and end inside an item.
 class Segments {
  public:
-  __device__ __forceinline__ Segments(uint32_t items, uint32_t steps)
-      : items_(items),
-        steps_(steps),
+  __device__ __forceinline__ Segments(const WorkShares& shares, uint32_t steps)
+      : steps_(steps),
         rank_(work_rank()),
         next_whole_(rank_),
-        whole_(whole_items(items, gridDim.x)),
-        share_((items - whole_) * steps, gridDim.x),
+        whole_(shares.whole),
+        share_(shares),
         at_(share_.begin(rank_)),
         end_(share_.begin(rank_ + 1)) {}
 
@@ -158,13 +175,7 @@ class Segments {
   __device__ __forceinline__ uint32_t rank() const { return rank_; }
 
  private:
-  static __device__ __forceinline__ uint32_t whole_items(uint32_t items, uint32_t grid) {
-    const uint32_t waves = items / grid, rest = items - waves * grid;
-    if (rest == 0 || (grid - rest) * 16 <= items) return items;
-    return waves > 1 ? (waves - 1) * grid : 0;
-  }
-
-  uint32_t items_, steps_, rank_, next_whole_, whole_;
+  uint32_t steps_, rank_, next_whole_, whole_;
   Share share_;
   uint32_t at_, end_;
 };

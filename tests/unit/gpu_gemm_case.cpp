@@ -188,6 +188,7 @@ std::vector<float> GemmCase::run(const Rows& x, const GemmOptions& options) {
   call.y_stride = stride;
   call.kernel = options.kernel;
   call.overlap = options.overlap;
+  call.token_tile = options.token_tile;
   call.shared_memory_limit_bytes = options.shared_memory_limit_bytes;
   call.workspace_bytes = require(kernels::gemm_workspace_bytes(call, device_));
   const auto workspace = require(cuda::DeviceBuffer::allocate(call.workspace_bytes));

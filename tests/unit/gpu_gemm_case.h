@@ -41,6 +41,7 @@ struct GemmOptions {
   Float y_type = Float::kF32;
   bool layout_order = false;  ///< X is handed over in the k order of the layout
   bool overlap = false;
+  uint32_t token_tile = 0;
   uint64_t shared_memory_limit_bytes = 0;
   std::vector<uint32_t> rows_end = {};  ///< grouped call
   int repeats = 1;                 ///< launches; all must give the same bits

@@ -151,6 +151,19 @@ TEST_F(GpuGemm, ManyTilesOfTokensAndRows) {
   }
 }
 
+TEST_F(GpuGemm, EveryTileOfTokens) {
+  GemmCase c({.n = 700, .k = 1040}, device(), 5);
+  for (const GemmKernel kernel : {GemmKernel::kMmaTiled, GemmKernel::kWgmma}) {
+    if (kernel == GemmKernel::kWgmma && device().sm != 90) continue;
+    for (const uint32_t tile : {32, 64, 128, 256})
+      for (const uint64_t m : {1, 31, 150, 600})
+        if (tile < 256 || kernel == GemmKernel::kWgmma)
+          expect_exact(
+              c, sparse_rows(Float::kBf16, m, 1040, 19),
+              {.kernel = kernel, .y_type = Float::kBf16, .token_tile = tile, .repeats = 3});
+  }
+}
+
 TEST_F(GpuGemm, ScaleAndGatherActOnXBeforeTheProduct) {
   for (const bool gather : {false, true}) {
     GemmCase c({.n = 192, .k = 336, .k_scale = true, .k_gather = gather}, device(), 8);

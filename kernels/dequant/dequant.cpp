@@ -1,0 +1,119 @@
+#include "kernels/dequant/dequant.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "kernels/dequant/launch.h"
+
+namespace imp::kernels {
+namespace {
+
+// Registry numbers of form and operand records (formats/imp/SPEC.md).
+constexpr uint16_t kPlain = 1, kMma64 = 2, kNative = 3;
+constexpr uint16_t kNvfp4 = 16;
+constexpr uint64_t kGroup = 16;
+constexpr uint64_t kBlockRows = 64;  ///< of mma64
+constexpr uint64_t kVectorBytes = 16;
+constexpr uint64_t kWordBytes = 4;
+/// Rows and columns beyond any model; sizes below stay far from the end of 64 bits.
+constexpr uint64_t kMaxExtent = uint64_t{1} << 31;
+
+Error bad_shape(std::string message) {
+  return Error{ErrorKind::kBadShape, std::move(message), "", ""};
+}
+
+Status check_aligned(const char* what, const void* pointer, uint64_t stride_bytes,
+                     uint64_t alignment) {
+  if (pointer == nullptr) return bad_shape(std::string(what) + " is a null pointer");
+  if (reinterpret_cast<uintptr_t>(pointer) % alignment != 0 || stride_bytes % alignment != 0)
+    return bad_shape(std::string(what) + ", or its stride of " + std::to_string(stride_bytes) +
+                     " bytes, is not a multiple of " + std::to_string(alignment));
+  return {};
+}
+
+Status check_parts(const DeviceWeight& weight) {
+  if (weight.parts == 0 || weight.parts > kMaxParts)
+    return bad_shape(std::to_string(weight.parts) + " parts, expected 1 to " +
+                     std::to_string(kMaxParts));
+  uint64_t begin = 0;
+  for (uint32_t p = 0; p < weight.parts; ++p) {
+    const uint64_t end = weight.part_end[p];
+    if (end <= begin || end > weight.n)
+      return bad_shape("part " + std::to_string(p) + " ends at row " + std::to_string(end) +
+                       ", after one that ends at " + std::to_string(begin) + " of " +
+                       std::to_string(weight.n));
+    if (weight.layout == kMma64 && end % kBlockRows != 0 && p + 1 < weight.parts)
+      return bad_shape("part " + std::to_string(p) + " ends at row " + std::to_string(end) +
+                       ", inside a block of 64 rows");
+    begin = end;
+  }
+  if (begin != weight.n)
+    return bad_shape("the last part ends at row " + std::to_string(begin) + " of " +
+                     std::to_string(weight.n));
+  if (weight.multiplier == nullptr) return bad_shape("multiplier is a null pointer");
+  return {};
+}
+
+Status check_weight(const PackedOperand& operand, uint32_t expert) {
+  const DeviceWeight& weight = operand.weight;
+  const std::string shape =
+      "shape [" + std::to_string(weight.n) + ", " + std::to_string(weight.k) + "]";
+  if (weight.n == 0 || weight.k == 0 || weight.n > kMaxExtent || weight.k > kMaxExtent)
+    return bad_shape(shape + ", expected 1 to 2^31 rows and columns");
+  if (weight.k % kGroup != 0) return bad_shape(shape + ": K is not a multiple of 16");
+  if (expert >= weight.experts)
+    return bad_shape("expert " + std::to_string(expert) + " of " + std::to_string(weight.experts));
+  IMP_TRY(check_parts(weight));
+  // Planes of experts in layout plain follow each other without padding.
+  const bool is_plain = weight.layout == kPlain;
+  IMP_TRY(check_aligned("blocks or codes", weight.blocks, weight.expert_stride_bytes,
+                        is_plain ? kWordBytes : kVectorBytes));
+  if (weight.layout == kMma64) return {};
+  return check_aligned("block_scale", operand.block_scale, operand.block_scale_stride_bytes,
+                       is_plain ? 1 : kVectorBytes);
+}
+
+Status check_out(const DeviceWeight& weight, const void* out, Float out_type, uint64_t out_stride) {
+  const uint64_t element_bytes = out_type == Float::kF32 ? 4 : 2;
+  if (out_stride < weight.k || out_stride > kMaxExtent)
+    return bad_shape("output rows are " + std::to_string(out_stride) + " elements apart and " +
+                     std::to_string(weight.k) + " long");
+  return check_aligned("output", out, out_stride * element_bytes, kVectorBytes);
+}
+
+}  // namespace
+
+Status dequantise(const PackedOperand& operand, uint32_t expert, void* out, Float out_type,
+                  uint64_t out_stride, cuda::StreamHandle stream) {
+  const DeviceWeight& weight = operand.weight;
+  const bool is_known =
+      weight.layout == kPlain || weight.layout == kMma64 || weight.layout == kNative;
+  if (!is_known || weight.scheme != kNvfp4)
+    return Error{ErrorKind::kUnsupportedLayout,
+                 "no dequantisation for layout " + std::to_string(weight.layout) + ", scheme " +
+                     std::to_string(weight.scheme) +
+                     "; there is one for NVFP4 (16) in plain (1), " + "mma64 (2) and native (3)",
+                 "", ""};
+  IMP_TRY(check_weight(operand, expert));
+  IMP_TRY(check_out(weight, out, out_type, out_stride));
+
+  dequant::Arguments arguments;
+  arguments.codes =
+      static_cast<const uint8_t*>(weight.blocks) + expert * weight.expert_stride_bytes;
+  arguments.scales = weight.layout == kMma64 ? nullptr
+                                             : static_cast<const uint8_t*>(operand.block_scale) +
+                                                   expert * operand.block_scale_stride_bytes;
+  arguments.multiplier = weight.multiplier + uint64_t{expert} * weight.parts;
+  std::copy(weight.part_end.begin(), weight.part_end.end(), arguments.part_end);
+  arguments.parts = weight.parts;
+  arguments.n = weight.n;
+  arguments.k = weight.k;
+  arguments.out = out;
+  arguments.out_stride = out_stride;
+  if (weight.layout == kMma64) return dequant::launch_mma64(arguments, out_type, stream);
+  if (weight.layout == kNative) return dequant::launch_native(arguments, out_type, stream);
+  return dequant::launch_plain(arguments, out_type, stream);
+}
+
+}  // namespace imp::kernels
