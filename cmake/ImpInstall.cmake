@@ -6,7 +6,7 @@ if(NOT IMP_INSTALL)
 endif()
 include(CMakePackageConfigHelpers)
 
-install(TARGETS imp-convert imp-verify imp-inspect imp-unpack RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS imp-convert imp-verify imp-inspect imp-unpack imp-bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 set_target_properties(imp_xxhash PROPERTIES EXPORT_NAME xxhash)
 install(TARGETS imp_base imp_safetensors imp_artifact imp_layouts imp_xxhash EXPORT imp

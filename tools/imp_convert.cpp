@@ -45,10 +45,12 @@ void add_options(CLI::App& app, Arguments& a) {
       ->type_name("REGEX")
       ->allow_extra_args(false);
   app.add_flag("--dry-run", a.dry_run, "Print the plan; read headers only, write nothing");
-  app.add_option("--backend", a.backend, "Who repacks")
+  app.add_option("--backend", a.backend,
+                 "Who repacks: cpu, or cuda, a card (same bytes); auto is cpu, which keeps up with "
+                 "a disk")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--repack", a.repack,
-                 "CPU path: whole words, or the index map element by element (slow, same bytes)")
+                 "How: whole words, or the index map element by element (slow, same bytes)")
       ->check(CLI::IsMember({"word", "map"}));
   app.add_flag("--sha256", a.convert.payload_sha256,
                "Record the SHA-256 of the payload, for signing");
@@ -65,7 +67,6 @@ Result<layouts::LayoutId> parse_layout(const std::string& name) {
 }
 
 Status complete(Arguments& a) {
-  IMP_TRY(tools::check_backend(a.backend));
   if (a.convert.input.empty())
     return Error{ErrorKind::kUsage, "INPUT is missing; see --help", "", ""};
   if (a.convert.output.empty() && !a.dry_run)
@@ -78,6 +79,7 @@ Status complete(Arguments& a) {
     IMP_ASSIGN(a.convert.plan.layout, parse_layout(a.layout));
   }
   a.convert.threads = a.common.threads;
+  a.convert.backend = a.backend == "cuda" ? convert::Backend::kCuda : convert::Backend::kCpu;
   a.convert.path = a.repack == "map" ? repack::Path::kMap : repack::Path::kWord;
   return {};
 }

@@ -20,7 +20,8 @@ struct Arguments {
 };
 
 Status complete(Arguments& a) {
-  IMP_TRY(tools::check_backend(a.backend));
+  if (a.backend == "cpu") a.verify.backend = verify::Backend::kCpu;
+  if (a.backend == "cuda") a.verify.backend = verify::Backend::kCuda;
   if (!a.target.empty()) {
     IMP_ASSIGN(a.verify.sm, tools::parse_sm(a.target));
   }
@@ -35,7 +36,8 @@ int main(int argc, char** argv) {
   CLI::App app{
       "Check an .imp file: structure, content, numerics on the packed bytes, and that damage would "
       "be seen.\n"
-      "Exit: 0 good, 3 malformed, 4 unsupported, 5 mismatch, 6 no form for the target, 7 I/O.",
+      "Exit: 0 good, 3 malformed, 4 unsupported, 5 mismatch, 6 no form for the target or the "
+      "device, 7 I/O.",
       kTool};
   Arguments a;
   app.add_option("ARTIFACT", a.verify.artifact, "The .imp file")->required();
@@ -44,7 +46,8 @@ int main(int argc, char** argv) {
   app.add_option("--target", a.target, "Only forms that serve this GPU; fails if there are none")
       ->type_name("SM");
   app.add_flag("--all", a.verify.all, "Numerics on every operand instead of a sample");
-  app.add_option("--backend", a.backend, "Whose GEMM (auto: the CPU in this build)")
+  app.add_option("--backend", a.backend,
+                 "Whose GEMM (auto: the GPU where there is one that the file serves)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   tools::add_common_options(app, a.common, true);
   if (const auto code = tools::parse(app, argc, argv)) return *code;

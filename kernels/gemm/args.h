@@ -8,12 +8,14 @@
 namespace imp::kernels {
 
 /// How the items of a launch are dealt out (schedule.cuh). Dense calls bring it along, because a
-/// division costs a kernel that lives for microseconds too much; grouped ones learn it on the device.
+/// division costs a kernel that lives for microseconds too much; grouped ones learn it on the
+/// device.
 struct WorkShares {
   uint32_t items = 0;      ///< output tiles
   uint32_t whole = 0;      ///< of these, the first so many are done by one CTA each
   uint32_t base = 0;       ///< the steps of the others: so many for each rank,
   uint32_t remainder = 0;  ///< and one more for the first so many ranks
+  uint32_t splits = 0;  ///< not 0: instead, each item belongs to so many ranks, and to them alone
 };
 
 struct GemmArgs {

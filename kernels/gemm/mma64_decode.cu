@@ -202,7 +202,8 @@ class Reducer {
         reduce(parts_[nth], table_[nth * kBlockRows + in_tile]);
       } else {
         const ItemParts parts = parts_of(item);
-        reduce(parts, row_epilogue(a_, parts.item.expert, parts.item.n_tile * kBlockRows + in_tile));
+        reduce(parts,
+               row_epilogue(a_, parts.item.expert, parts.item.n_tile * kBlockRows + in_tile));
       }
     }
   }
@@ -377,6 +378,18 @@ Status launch_as(const GemmArgs& args, const LaunchShape& shape, bool overlap,
                 dim3(shape.grid), dim3(kWarps * 32), shape.shared_bytes, overlap, stream, dealt);
 }
 
+/// A few multiprocessors may stay idle where the others then have the same number of blocks and
+/// items end where a CTA ends: fewer partial sums cross CTAs.
+uint32_t grid_for(const GemmArgs& args, uint32_t multiprocessors, uint32_t warps) {
+  const uint32_t blocks = args.n_tiles * args.k_tiles;
+  for (uint32_t grid = multiprocessors; grid * 16 >= multiprocessors * 15; --grid) {
+    const uint32_t of_cta = blocks / grid;
+    if (blocks % (grid * warps) == 0 && (of_cta % args.k_tiles == 0 || args.k_tiles % of_cta == 0))
+      return grid;
+  }
+  return multiprocessors;
+}
+
 }  // namespace
 
 Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
@@ -386,9 +399,12 @@ Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& devic
   shape.token_tile = one_tile ? 8 : 16;
   shape.shared_bytes = one_tile ? slot_bytes<1>() : slot_bytes<2>();
   if (grouped) shape.shared_bytes += (args.experts + 1) * static_cast<uint32_t>(sizeof(uint32_t));
-  shape.grid = device.multiprocessors;
+  shape.grid = grouped
+                   ? device.multiprocessors
+                   : grid_for(args, device.multiprocessors, one_tile ? kWarpsFor<1> : kWarpsFor<2>);
   shape.partial_bytes = static_cast<uint64_t>(shape.grid) * shape.token_tile * kBlockRows * 4;
-  constexpr uint64_t kStatic = kItemsWithTable * (kBlockRows * sizeof(RowEpilogue) + sizeof(ItemParts));
+  constexpr uint64_t kStatic =
+      kItemsWithTable * (kBlockRows * sizeof(RowEpilogue) + sizeof(ItemParts));
   if (shape.shared_bytes + kStatic > limit)
     return Error{ErrorKind::kUnsupportedLayout,
                  "the decode kernel needs " + std::to_string(shape.shared_bytes + kStatic) +

@@ -228,8 +228,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     }
     if (segment.step1 != a.k_tiles) {
       const uint32_t last = segments.last_rank_of(segment.item);
-      for (uint32_t rank = segments.rank() + 1; rank <= last; ++rank)
-        collect_registers<4>(partials + rank * kVectors, S::kThreads, threadIdx.x, flat);
+      collect_registers(partials, S::kThreads, threadIdx.x, segments.rank() + 1, last, flat);
     }
     tile.store(item, acc);
   }
@@ -284,10 +283,10 @@ Result<LaunchShape> tiled_shape(const GemmArgs& args, const cuda::Device& device
     case Large::kTokens:
       return shape_of<Large>(args, device, limit);
     default:
-      return Error{ErrorKind::kBadShape,
-                   "token tile " + std::to_string(args.token_tile) +
-                       ", the tiled kernel has 32, 64 and 128",
-                   "", ""};
+      return Error{
+          ErrorKind::kBadShape,
+          "token tile " + std::to_string(args.token_tile) + ", the tiled kernel has 32, 64 and 128",
+          "", ""};
   }
 }
 

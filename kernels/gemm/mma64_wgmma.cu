@@ -18,7 +18,7 @@ namespace {
 constexpr uint32_t kConsumers = 2;  ///< warpgroups
 constexpr uint32_t kConsumerThreads = 128 * kConsumers;
 constexpr uint32_t kThreads = kConsumerThreads + 128;  ///< registers are moved by warpgroups
-constexpr int kEntryRegisters = 168, kConsumerRegisters = 240, kProducerRegisters = 24;
+constexpr int kEntryRegisters = 168, kConsumerRegisters = 232, kProducerRegisters = 40;
 static_assert(kConsumers * kConsumerRegisters + kProducerRegisters <=
               (kConsumers + 1) * kEntryRegisters);
 constexpr uint32_t kRaster = 4;
@@ -55,6 +55,13 @@ struct Shared {
     return barriers + 8 * (kMaxStages + i);
   }
   static constexpr uint32_t kBarrierBytes = 16 * kMaxStages;
+  __device__ __forceinline__ void init_barriers() const {
+    for (uint32_t i = 0; i < stages; ++i) {
+      barrier_init(full(i), 1);
+      barrier_init(empty(i), 4 * kConsumers);
+    }
+    barrier_init_fence();
+  }
 };
 
 /// A place in the ring and how often it was passed.
@@ -102,16 +109,20 @@ class Producer {
 
   /// Weights do not depend on the kernel before: the first ring of them is on its way before X may
   /// be read.
-  __device__ __forceinline__ void run(const Segments& segments, const ItemList& items) const {
-    StageCursor w(segments, items), x = w;
+  __device__ __forceinline__ void start(const Segments& segments, const ItemList& items) const {
+    StageCursor w(segments, items);
     for (uint32_t i = 0; i < shared_.stages && w.valid; ++i, w.advance(items)) copy_w(w, i);
+  }
+
+  __device__ __forceinline__ void run(const Segments& segments, const ItemList& items) const {
+    StageCursor at(segments, items);
     wait_for_kernels_before();
-    for (uint32_t i = 0; i < shared_.stages && x.valid; ++i, x.advance(items)) copy_x(x, i);
+    for (uint32_t i = 0; i < shared_.stages && at.valid; ++i, at.advance(items)) copy_x(at, i);
     RingPlace place;
-    for (; w.valid; w.advance(items), place.advance(shared_.stages)) {
+    for (; at.valid; at.advance(items), place.advance(shared_.stages)) {
       barrier_wait(shared_.empty(place.slot), place.parity);
-      copy_w(w, place.slot);
-      copy_x(w, place.slot);
+      copy_w(at, place.slot);
+      copy_x(at, place.slot);
     }
   }
 
@@ -170,30 +181,45 @@ class Consumer {
     const uint32_t begin = segment.step0 * kUnits;
     const uint32_t units = min(segment.step1 * kUnits, a_.k_tiles) - begin;
     const uint32_t pairs = units / 2;
-    Packed packed[2];
     place_.slot = __shfl_sync(0xFFFFFFFFu, place_.slot, 0);  // see make_uniform()
-    fetch(packed);  // outside of any branch: see pair()
-    for (uint32_t i = 0; i < pairs; ++i) pair(i > 0, i + 1 < pairs, packed, even, odd, acc);
+    if constexpr (kUnits == 2) {
+      Packed packed[2];
+      fetch(packed);  // outside of any branch: see pair_of_units()
+      for (uint32_t i = 0; i < pairs; ++i)
+        pair_of_units(i > 0, i + 1 < pairs, packed, even, odd, acc);
+    } else {
+      for (uint32_t i = 0; i < pairs; ++i) pair_of_stages(i > 0, even, odd, acc);
+    }
     wgmma_wait<0>();
     if (pairs > 0) release();
     if (units % 2 != 0) alone(even, acc);
     wgmma_results_ready(acc);
   }
 
-  __device__ __forceinline__ void store(const Item& item, const Accumulators& acc) const {
+  /// Multipliers and biases of the lane's two rows, asked for before the main loop.
+  struct Finish {
+    RowEpilogue low, high;
+  };
+  __device__ __forceinline__ Finish finish_of(const Item& item) const {
+    const uint32_t n = row_of_lane(item);
+    return {row_epilogue(a_, item.expert, n), row_epilogue(a_, item.expert, n + 8)};
+  }
+
+  __device__ __forceinline__ void store(const Item& item, const Finish& finish,
+                                        const Accumulators& acc) const {
     const uint32_t tile = item.n_tile * kConsumers + group_;
     if (tile >= a_.n_tiles) return;
-    const uint32_t n0 = tile * kBlockRows;
-    const uint32_t n = n0 + 16 * warp_ + lane_ / 4;
-    const RowEpilogue low = row_epilogue(a_, item.expert, n);
-    const RowEpilogue high = row_epilogue(a_, item.expert, n + 8);
     if (a_.y_type == Float::kF32)
-      store_f32(item, n, low, high, acc);
+      store_f32(item, row_of_lane(item), finish.low, finish.high, acc);
     else
-      store_16(item, n0, low, high, acc);
+      store_16(item, tile * kBlockRows, finish.low, finish.high, acc);
   }
 
  private:
+  __device__ __forceinline__ uint32_t row_of_lane(const Item& item) const {
+    return (item.n_tile * kConsumers + group_) * kBlockRows + 16 * warp_ + lane_ / 4;
+  }
+
   /// What a lane has of one unit.
   struct Packed {
     uint4 codes;
@@ -207,11 +233,10 @@ class Consumer {
     const uint32_t at = shared_.stage(place_.slot) + u * kMma64Nvfp4BlockBytes;
     return {load_shared16(at + w_at_), load_shared2(at + scale_at_)};
   }
-  /// The units that begin the next pair and lie in one stage.
   __device__ __forceinline__ void fetch(Packed (&packed)[2]) const {
     wait_full();
     packed[0] = load(0);
-    if constexpr (kUnits == 2) packed[1] = load(1);
+    packed[1] = load(1);
   }
 
   /// Gives decoded unit `u` of stage `slot` to the tensor cores; the unit before it is done
@@ -227,21 +252,15 @@ class Consumer {
     wgmma_wait<1>();
   }
 
-  /// What is decoded next leaves shared memory before the tensor cores get their work, which blocks
-  /// the warp.
-  __device__ __forceinline__ void pair(bool behind, bool more, Packed (&packed)[2],
-                                       uint32_t (&even)[16], uint32_t (&odd)[16],
-                                       Accumulators& acc) {
-    const uint32_t even_slot = place_.slot;
+  /// Both units of a stage. What is decoded next leaves shared memory before the tensor cores get
+  /// their work, which blocks the warp.
+  __device__ __forceinline__ void pair_of_units(bool behind, bool more, Packed (&packed)[2],
+                                                uint32_t (&even)[16], uint32_t (&odd)[16],
+                                                Accumulators& acc) {
+    const uint32_t slot = place_.slot;
     decode(packed[0], even);
-    if constexpr (kUnits == 1) {
-      place_.advance(shared_.stages);
-      wait_full();
-      packed[1] = load(0);
-    }
-    issue(even_slot, 0, even, acc);
-    if (behind) release();  // the last stage of the pair before
-    const uint32_t odd_slot = place_.slot;
+    issue(slot, 0, even, acc);
+    if (behind) release();  // the stage before
     decode(packed[1], odd);
     RingPlace next = place_;
     next.advance(shared_.stages);
@@ -249,9 +268,23 @@ class Consumer {
     // registers, which costs seven instructions more a unit.
     if (more) place_ = next;
     fetch(packed);
-    issue(odd_slot, kUnits - 1, odd, acc);
+    issue(slot, 1, odd, acc);
     place_ = next;
-    if constexpr (kUnits == 1) release();  // the stage of `even`
+  }
+
+  /// Two stages of one unit. Beside 128 accumulators there are no registers to fetch ahead.
+  __device__ __forceinline__ void pair_of_stages(bool behind, uint32_t (&even)[16],
+                                                 uint32_t (&odd)[16], Accumulators& acc) {
+    wait_full();
+    decode(load(0), even);
+    issue(place_.slot, 0, even, acc);
+    if (behind) release();
+    place_.advance(shared_.stages);
+    wait_full();
+    decode(load(0), odd);
+    issue(place_.slot, 0, odd, acc);
+    release();
+    place_.advance(shared_.stages);
   }
 
   __device__ __forceinline__ void alone(uint32_t (&w)[16], Accumulators& acc) {
@@ -378,6 +411,8 @@ __device__ __forceinline__ void consume(const GemmArgs& a, const Shared<kTokens,
   Consumer<T, kTokens, kUnits> consumer(a, shared);
   constexpr int kAcc = kTokens / 2;
   constexpr uint32_t kVectors = kAcc / 4 * kConsumerThreads;
+  constexpr bool kFinishFirst =
+      kAcc <= 64;  // beside more accumulators there are no registers for it
   uint4* partials = reinterpret_cast<uint4*>(a.partials);
   Segment segment;
   while (segments.next(segment)) {
@@ -385,6 +420,9 @@ __device__ __forceinline__ void consume(const GemmArgs& a, const Shared<kTokens,
     float acc[kAcc];
 #pragma unroll
     for (float& value : acc) value = 0.0f;
+    const Item item = items[segment.item];
+    typename Consumer<T, kTokens, kUnits>::Finish finish;
+    if constexpr (kFinishFirst) finish = consumer.finish_of(item);
     consumer.sum(segment, acc);
     if (segment.step0 != 0) {
       publish_registers(partials + segments.rank() * kVectors, kConsumerThreads, threadIdx.x, acc);
@@ -392,11 +430,10 @@ __device__ __forceinline__ void consume(const GemmArgs& a, const Shared<kTokens,
     }
     if (segment.step1 != steps) {
       const uint32_t last = segments.last_rank_of(segment.item);
-      for (uint32_t rank = segments.rank() + 1; rank <= last; ++rank)
-        collect_registers<(kAcc >= 32 ? 8 : kAcc / 4)>(partials + rank * kVectors, kConsumerThreads,
-                                                       threadIdx.x, acc);
+      collect_registers(partials, kConsumerThreads, threadIdx.x, segments.rank() + 1, last, acc);
     }
-    consumer.store(items[segment.item], acc);
+    if constexpr (!kFinishFirst) finish = consumer.finish_of(item);
+    consumer.store(item, finish, acc);
   }
 }
 
@@ -407,27 +444,26 @@ __global__ void __launch_bounds__(kThreads, 1)
   extern __shared__ uint8_t base[];
   const Shared<kTokens, kUnits> shared(base, stages);
   let_next_kernel_start();
-  if (threadIdx.x == kConsumerThreads) prefetch_map(x_map);
-  if (threadIdx.x == 0) {
-    for (uint32_t i = 0; i < stages; ++i) {
-      barrier_init(shared.full(i), 1);
-      barrier_init(shared.empty(i), 4 * kConsumers);
-    }
-    barrier_init_fence();
-  }
-  if (a.rows_end != nullptr) wait_for_kernels_before();
+  const bool producer = threadIdx.x == kConsumerThreads, grouped = a.rows_end != nullptr;
   const uint32_t n_tiles = (a.n_tiles + kConsumers - 1) / kConsumers;
   const uint32_t steps = (a.k_tiles + kUnits - 1) / kUnits;
   uint32_t* tiles_before = reinterpret_cast<uint32_t*>(
       base + (shared.barriers - shared_address(base)) + shared.kBarrierBytes);
+  if (grouped) wait_for_kernels_before();
   const ItemList items(a, kTokens, n_tiles, kRaster, tiles_before);
+  if (grouped) __syncthreads();
+  const Segments segments(grouped ? deal_items(items.grouped_size(), steps, gridDim.x) : a.shares,
+                          steps);
+  const Producer<kTokens, kUnits> fill(a, x_map, shared);
+  if (producer) {  // the first weights are asked for before anything else is done
+    prefetch_map(x_map);
+    shared.init_barriers();
+    fill.start(segments, items);
+  }
   __syncthreads();
-  const Segments segments(
-      a.rows_end != nullptr ? deal_items(items.grouped_size(), steps, gridDim.x) : a.shares, steps);
   if (threadIdx.x >= kConsumerThreads) {
     registers_down<kProducerRegisters>();
-    if (threadIdx.x == kConsumerThreads)
-      Producer<kTokens, kUnits>(a, x_map, shared).run(segments, items);
+    if (producer) fill.run(segments, items);
   } else {
     registers_up<kConsumerRegisters>();
     wait_for_kernels_before();

@@ -56,26 +56,62 @@ __device__ __forceinline__ void publish_registers(uint4* partial, uint32_t threa
                  : "memory");
 }
 
-/// Adds what another CTA published; kBatch vectors are in flight at once.
-template <int kBatch, int kFloats>
-__device__ __forceinline__ void collect_registers(uint4* partial, uint32_t threads, uint32_t thread,
-                                                  float (&acc)[kFloats]) {
-  static_assert(kFloats % (4 * kBatch) == 0);
+/// Vectors that a thread asks for before it looks at the first: a round trip to L2 costs more than
+/// the registers.
+inline constexpr int kPartialsInFlight = 16;
+
+/// Adds what ranks `rank` and the next kRanks - 1 up to `last` published, in this order.
+/// `partials` is [rank][kFloats / 4][threads].
+template <int kRanks, int kFirst, int kCount, int kFloats>
+__device__ __forceinline__ void collect_part(uint4* partials, uint32_t threads, uint32_t thread,
+                                             uint32_t rank, uint32_t last, float (&acc)[kFloats]) {
+  const uint32_t stride = kFloats / 4 * threads;
+  uint4* from = partials + rank * stride + kFirst * threads + thread;
+  uint4 v[kRanks][kCount];
 #pragma unroll
-  for (int first = 0; first < kFloats / 4; first += kBatch) {
-    uint4 v[kBatch];
+  for (int r = 0; r < kRanks; ++r)
 #pragma unroll
-    for (int i = 0; i < kBatch; ++i) v[i] = load_partial4(partial + (first + i) * threads + thread);
+    for (int i = 0; i < kCount; ++i)
+      if (rank + r <= last) v[r][i] = load_partial4(from + r * stride + i * threads);
 #pragma unroll
-    for (int i = 0; i < kBatch; ++i) {
-      uint4* at = partial + (first + i) * threads + thread;
-      while (is_empty(v[i])) v[i] = load_partial4(at);
+  for (int r = 0; r < kRanks; ++r) {
+    if (rank + r > last) break;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      uint4* at = from + r * stride + i * threads;
+      while (is_empty(v[r][i])) v[r][i] = load_partial4(at);
       store_partial4(at, {kEmptyPartial, kEmptyPartial, kEmptyPartial, kEmptyPartial});
-      acc[4 * (first + i)] += __uint_as_float(v[i].x);
-      acc[4 * (first + i) + 1] += __uint_as_float(v[i].y);
-      acc[4 * (first + i) + 2] += __uint_as_float(v[i].z);
-      acc[4 * (first + i) + 3] += __uint_as_float(v[i].w);
+      acc[4 * (kFirst + i)] += __uint_as_float(v[r][i].x);
+      acc[4 * (kFirst + i) + 1] += __uint_as_float(v[r][i].y);
+      acc[4 * (kFirst + i) + 2] += __uint_as_float(v[r][i].z);
+      acc[4 * (kFirst + i) + 3] += __uint_as_float(v[r][i].w);
     }
+  }
+}
+
+template <int kFirst, int kCount, int kFloats>
+__device__ __forceinline__ void collect_slices(uint4* partials, uint32_t threads, uint32_t thread,
+                                               uint32_t rank, float (&acc)[kFloats]) {
+  collect_part<1, kFirst, kCount>(partials, threads, thread, rank, rank, acc);
+  if constexpr (kFirst + kCount < kFloats / 4)
+    collect_slices<kFirst + kCount, kCount>(partials, threads, thread, rank, acc);
+}
+
+/// Adds what ranks `first` to `last` published, in order.
+template <int kFloats>
+__device__ __forceinline__ void collect_registers(uint4* partials, uint32_t threads,
+                                                  uint32_t thread, uint32_t first, uint32_t last,
+                                                  float (&acc)[kFloats]) {
+  constexpr int kVectors = kFloats / 4;
+  if constexpr (kVectors < kPartialsInFlight) {
+    constexpr int kRanks = kPartialsInFlight / kVectors;
+    for (uint32_t rank = first; rank <= last; rank += kRanks)
+      collect_part<kRanks, 0, kVectors>(partials, threads, thread, rank, last, acc);
+  } else {
+    // Fewer beside a large accumulator, which leaves few registers.
+    constexpr int kSlice = kVectors > 16 ? kPartialsInFlight / 4 : kPartialsInFlight;
+    for (uint32_t rank = first; rank <= last; ++rank)
+      collect_slices<0, kSlice>(partials, threads, thread, rank, acc);
   }
 }
 

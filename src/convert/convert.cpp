@@ -5,6 +5,7 @@
 #include "formats/hf/checkpoint.h"
 #include "formats/imp/writer.h"
 #include "src/base/work_queue.h"
+#include "src/convert/cuda_packer.h"
 #include "src/convert/manifest.h"
 #include "src/convert/stream.h"
 #include "src/model/import.h"
@@ -58,6 +59,21 @@ Result<Sha256> sha256_of_payload(const OutputFile& output, const plan::Plan& pla
   return sha.finish();
 }
 
+/// With a card the workers mostly wait for it: fewer of them than slots would leave slots idle.
+uint64_t thread_count(const Options& options) {
+  const uint64_t threads = options.threads == 0 ? default_thread_count() : options.threads;
+  return options.backend == Backend::kCuda ? std::max(threads, kRingSlots) : threads;
+}
+
+Result<std::unique_ptr<Packer>> make_packer(const Prepared& prepared, const Options& options,
+                                            BufferPool& buffers) {
+  if (options.backend == Backend::kCuda)
+    return make_cuda_packer(prepared.model.source, prepared.plan,
+                            plan::stream_budget(prepared.threads).slab_bytes,
+                            options.device_budget_bytes, options.path);
+  return make_cpu_packer(buffers, options.path);
+}
+
 uint64_t source_bytes_of(const model::Source& source) {
   uint64_t total = 0;
   for (const model::SourceFile& file : source.files) total += file.handle.size_bytes();
@@ -70,8 +86,7 @@ Result<Prepared> prepare(const Options& options, Log& log) {
   IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, log));
   IMP_TRY(model::select_weights(model, options.include, options.exclude));
   IMP_ASSIGN(plan::Plan plan, plan::make_plan(model, options.plan));
-  const uint64_t threads = options.threads == 0 ? default_thread_count() : options.threads;
-  return Prepared{std::move(model), std::move(plan), threads};
+  return Prepared{std::move(model), std::move(plan), thread_count(options)};
 }
 
 Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Options& options,
@@ -82,9 +97,10 @@ Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Opti
   ExceptionSpool exceptions(scratch_folder);
   ScaleScan scan;
   BufferPool buffers;
+  IMP_ASSIGN(const auto packer, make_packer(prepared, options, buffers));
   IMP_TRY(write_constants(output, plan, digester));
-  const SlabContext context{prepared.model.source, plan, output, digester, exceptions, buffers,
-                            options.path};
+  const SlabContext context{
+      prepared.model.source, plan, output, digester, exceptions, buffers, *packer};
   IMP_ASSIGN(const StreamDigests digests, stream_source(context, prepared.threads, scan, log));
   scan.warn(log);
   exceptions.finish();

@@ -10,10 +10,17 @@
 #include "src/base/file.h"
 #include "src/base/log.h"
 #include "src/base/result.h"
+#include "src/convert/device_ring.h"
 #include "src/plan/plan.h"
 #include "src/repack/nvfp4.h"
 
 namespace imp::convert {
+
+/// Who packs. Both give the same bytes.
+enum class Backend : uint8_t {
+  kCpu,
+  kCuda,  ///< the current device; no fall-back to the CPU
+};
 
 struct Options {
   std::filesystem::path input;
@@ -25,6 +32,8 @@ struct Options {
   bool overwrite = false;
   bool payload_sha256 = false;  ///< SHA-256 of the payload into the manifest, for signing
   repack::Path path = repack::Path::kWord;
+  Backend backend = Backend::kCpu;
+  uint64_t device_budget_bytes = kDeviceBudgetBytes;  ///< of device memory, with kCuda
 };
 
 /// A model with its plan: all that is known without reading a plane.
@@ -49,7 +58,8 @@ Result<Prepared> prepare(const Options& options, Log& log);
 
 /// Convert into options.output (atomic: nothing under that name unless everything went well).
 /// Errors: those of prepare's steps; kBadScale for a NaN or negative block scale, naming tensor and
-/// place; kIo, kNoSpace, kFileExists, kInterrupted; kTruncated for a source that shrank meanwhile.
+/// place; kIo, kNoSpace, kFileExists, kInterrupted; kTruncated for a source that shrank meanwhile;
+/// kNoDevice for a backend that is not there or too small.
 Result<Report> run(const Prepared& prepared, const Options& options, Log& log);
 
 /// The same into any OutputFile. `scratch_folder` takes data that outgrows memory.

@@ -45,31 +45,29 @@ Status write_mma64(const SlabContext& context, const plan::Write& write, const S
   const auto scales = context.buffers.take(slab.rows * groups);
   IMP_TRY(context.source.files[scale_tensor.file].handle.read_at(
       scale_tensor.offset_bytes + slab.first_row * groups, scales->span()));
-  const auto packed = context.buffers.take(repack::mma64_nvfp4_bytes(slab.rows, slab.operand.k));
   std::vector<repack::LostGroup> lost;
   const plan::Part& part = slab.operand.parts[slab.step.part];
   const uint64_t row_of_operand = slab.step.expert * slab.operand.n + part.n0 + slab.first_row;
-  repack::mma64_nvfp4_pack({slab.data, scales->span(), slab.rows, slab.operand.k}, row_of_operand,
-                           context.path, packed->span(), lost);
+  IMP_ASSIGN(const Packed packed,
+             context.packer.mma64_nvfp4({slab.data, scales->span(), slab.rows, slab.operand.k},
+                                        row_of_operand, lost));
   IMP_TRY(context.exceptions.add(write.exceptions, lost));
   return put(context,
              write.offset_bytes + repack::mma64_nvfp4_bytes(slab.first_row, slab.operand.k),
-             packed->span());
+             packed.bytes);
 }
 
 Status write_native_rows(const SlabContext& context, const plan::Write& write, const Slab& slab) {
   const uint64_t pitch = layouts::native_rows::pitch_bytes(slab.operand.k);
-  const auto packed = context.buffers.take(slab.rows * pitch);
-  repack::native_rows_pack(slab.data, slab.rows, slab.operand.k, context.path, packed->span());
-  return put(context, write.offset_bytes + slab.first_row * pitch, packed->span());
+  IMP_ASSIGN(const Packed packed, context.packer.native_rows(slab.data, slab.rows, slab.operand.k));
+  return put(context, write.offset_bytes + slab.first_row * pitch, packed.bytes);
 }
 
 Status write_sf128x4(const SlabContext& context, const plan::Write& write, const Slab& slab) {
   const uint64_t groups = slab.operand.k / slab.operand.group_size;
-  const auto packed = context.buffers.take(layouts::sf128x4::size_bytes(slab.rows, groups));
-  repack::sf128x4_pack(slab.data, slab.rows, groups, context.path, packed->span());
+  IMP_ASSIGN(const Packed packed, context.packer.sf128x4(slab.data, slab.rows, groups));
   return put(context, write.offset_bytes + layouts::sf128x4::size_bytes(slab.first_row, groups),
-             packed->span());
+             packed.bytes);
 }
 
 }  // namespace
@@ -88,9 +86,9 @@ Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
       unit = std::max(unit, unit_of(write.action));
       only_copies = only_copies && write.action == Action::kCopy;
     }
-  if (only_copies) return {tensor.size_bytes, 1, 1};
+  if (only_copies) return {tensor.size_bytes, 1, 1, true};
   const uint64_t rows = plan.operands[steps[0].operand].parts[steps[0].part].n_count;
-  return {rows, tensor.size_bytes / rows, unit};
+  return {rows, tensor.size_bytes / rows, unit, false};
 }
 
 Status write_slab(const SlabContext& context, const plan::Step& step, const Cut& cut,

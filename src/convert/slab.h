@@ -11,9 +11,9 @@
 #include "src/base/file.h"
 #include "src/base/result.h"
 #include "src/convert/exception_spool.h"
+#include "src/convert/packer.h"
 #include "src/model/model.h"
 #include "src/plan/plan.h"
-#include "src/repack/nvfp4.h"
 
 namespace imp::convert {
 
@@ -22,6 +22,7 @@ struct Cut {
   uint64_t rows = 0;
   uint64_t row_bytes = 0;
   uint64_t unit_rows = 1;
+  bool copied = false;  ///< nothing packs it
 
   /// Rows of a slab of about `slab_bytes`, at least one unit.
   uint64_t slab_rows(uint64_t slab_bytes) const;
@@ -39,7 +40,7 @@ struct SlabContext {
   artifact::ChunkDigester& digester;
   ExceptionSpool& exceptions;
   BufferPool& buffers;
-  repack::Path path;
+  Packer& packer;
 };
 
 /// Carry out every write of `step` for rows [first_row, first_row + rows) whose bytes are `data`.

@@ -83,7 +83,9 @@ class Streamer {
     const auto steps = steps_of(tensor);
     if (steps.empty()) return hash_gap(t.file, t.offset_bytes, t.offset_bytes + t.size_bytes);
     const Cut cut = cut_for(t, context_.plan, steps);
-    const uint64_t rows_per_slab = cut.slab_rows(budget_.slab_bytes);
+    const uint64_t rows_per_slab =
+        cut.slab_rows(cut.copied ? budget_.slab_bytes
+                                 : std::min(budget_.slab_bytes, context_.packer.max_slab_bytes()));
     Xxh3Stream plane;
     for (uint64_t row = 0; row < cut.rows; row += rows_per_slab) {
       const uint64_t rows = std::min(rows_per_slab, cut.rows - row);

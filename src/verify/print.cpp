@@ -29,7 +29,8 @@ void print_json(std::ostream& out, const Options& options, const Report& report)
   json["artifact_id"] = report.artifact_id;
   json["total_bytes"] = report.total_bytes;
   json["targets"] = report.targets;
-  json["backend"] = "cpu";
+  json["backend"] = report.backend;
+  json["backend_why"] = report.backend_why;
   json["passed"] = report.passed();
   json["exit_code"] = report.exit_code();
   json["levels"] = nlohmann::ordered_json::array();

@@ -9,6 +9,7 @@
 #include "formats/imp/targets.h"
 #include "src/base/text.h"
 #include "src/base/work_queue.h"
+#include "src/verify/backend.h"
 #include "src/verify/content.h"
 #include "src/verify/controls.h"
 #include "src/verify/meaning.h"
@@ -59,7 +60,7 @@ class Run {
       problems_.move_to(report_.at(Level::kStructure), "cannot be opened");
       return std::move(report_);
     }
-    if (!structure(*reader)) return std::move(report_);
+    if (!structure(*reader) || !backend(*reader)) return std::move(report_);
     content(*reader);
     if (options_.source) source(*reader);
     // Wrong bytes give wrong sums: one report of them is enough.
@@ -94,6 +95,19 @@ class Run {
     return report_.at(Level::kStructure).verdict == Verdict::kPassed;
   }
 
+  bool backend(const Reader& reader) {
+    Result<BackendChoice> choice = choose_backend(reader, forms_, options_.backend);
+    if (!choice.ok()) {
+      problems_.add(std::move(choice).error());
+      problems_.move_to(report_.at(Level::kStructure), report_.at(Level::kStructure).summary);
+      return false;
+    }
+    backend_ = std::move(choice).take();
+    report_.backend = backend_.cuda != nullptr ? "cuda" : "cpu";
+    report_.backend_why = backend_.why;
+    return true;
+  }
+
   void content(const Reader& reader) {
     const ContentCounts counts = check_content(reader, forms_, threads_, problems_);
     problems_.move_to(report_.at(Level::kContent), counted(counts.chunks, "payload digests (") +
@@ -109,20 +123,14 @@ class Run {
   }
 
   void numerics(const Reader& reader) {
-    const NumericsCounts counts = check_numerics(
-        reader, forms_, options_.all ? 0 : options_.budget_weights, threads_, problems_);
-    std::string summary = counted(counts.operands, "of ") +
-                          counted(counts.forms_total, "GEMM forms on the CPU backend: ") +
-                          counted(counts.identity_weights, "weights ==, ") +
-                          counted(counts.sparse_sums, "sparse sums, ") +
-                          counted(counts.random_sums, "random sums");
-    if (counts.content_only > 0)
-      summary += "; " + counted(counts.content_only, "forms content only");
-    problems_.move_to(report_.at(Level::kNumerics), summary);
+    const NumericsCounts counts =
+        check_numerics(reader, forms_, options_.all ? 0 : options_.budget_weights, threads_,
+                       problems_, backend_.cuda.get());
+    problems_.move_to(report_.at(Level::kNumerics), numerics_summary(counts, backend_));
   }
 
   void controls(const Reader& reader) {
-    const ControlCounts counts = run_controls(reader, forms_, problems_);
+    const ControlCounts counts = run_controls(reader, forms_, problems_, backend_.cuda.get());
     problems_.move_to(
         report_.at(Level::kControls),
         counted(counts.made, "damages made in memory, ") + counted(counts.seen, "seen"));
@@ -134,6 +142,7 @@ class Run {
   Problems problems_;
   Report report_;
   FormSet forms_;
+  BackendChoice backend_;
 };
 
 }  // namespace

@@ -16,11 +16,16 @@
 
 namespace imp::verify {
 
+/// Whose GEMM the numerics level runs. kAuto: the GPU where this build has CUDA, a device is there
+/// and some GEMM form of the file has a kernel on it; the CPU otherwise.
+enum class Backend : uint8_t { kAuto, kCpu, kCuda };
+
 struct Options {
   std::filesystem::path artifact;
   std::optional<std::filesystem::path> source;  ///< compare with the checkpoint too
   std::optional<uint32_t> sm;                   ///< only forms that serve this target
-  bool all = false;                             ///< numerics on every operand, not on a budget
+  Backend backend = Backend::kAuto;
+  bool all = false;                      ///< numerics on every operand, not on a budget
   uint64_t budget_weights = 48'000'000;  ///< weights that the numerics level looks at without `all`
   uint64_t threads = 0;                  ///< 0: as many as this process may use
 };
@@ -43,6 +48,8 @@ struct Report {
   std::array<LevelReport, kLevelCount> levels;
   std::string artifact_id;  ///< hex
   std::string targets;      ///< what the file serves
+  std::string backend;      ///< "cpu" or "cuda", as chosen; empty if the file could not be opened
+  std::string backend_why;  ///< the device, or why it is the CPU
   uint64_t total_bytes = 0;
 
   LevelReport& at(Level level) { return levels[static_cast<size_t>(level)]; }
@@ -53,7 +60,8 @@ struct Report {
 };
 
 /// Never throws away a level silently: a level that could not run because an earlier one failed is
-/// kNotRun.
+/// kNotRun. A backend that was asked for and cannot be had ends the run at the structure level with
+/// kNoDevice or kNoFormForTarget; nothing else takes its place.
 Report run(const Options& options, Log& log);
 
 /// One JSON document.
