@@ -10,4 +10,4 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_test(NAME bench_cli
   COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/cli/bench_test.py
           --bin ${PROJECT_BINARY_DIR}/bin --samples ${PROJECT_SOURCE_DIR}/samples)
-set_tests_properties(bench_cli PROPERTIES TIMEOUT 300)
+set_tests_properties(bench_cli PROPERTIES TIMEOUT 300 LABELS cuda)

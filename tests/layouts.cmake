@@ -8,6 +8,7 @@ imp_test(quant
 imp_test(layouts
   SOURCES unit/layout_golden_test.cpp unit/layout_facts_test.cpp unit/layout_paint_test.cpp
   LIBRARIES imp::layouts imp::quant imp::repack imp::reference)
+target_compile_definitions(layouts_test PRIVATE IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 imp_test(repack
   SOURCES unit/repack_mma64_test.cpp unit/repack_native_test.cpp unit/repack_words_test.cpp
   LIBRARIES imp::repack imp::reference)

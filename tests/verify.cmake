@@ -7,3 +7,7 @@ imp_test(gpu_verify
   SOURCES unit/gpu_verify_test.cpp
   LIBRARIES imp::verify imp::convert imp_artifact_sample
   LABELS gpu)
+imp_test(golden_artifact
+  SOURCES unit/golden_artifact_test.cpp
+  LIBRARIES imp::verify imp::unpack imp::convert imp_artifact_sample imp_checkpoint_editor)
+target_compile_definitions(golden_artifact_test PRIVATE IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")

@@ -99,11 +99,4 @@ Result<uint32_t> parse_sm(const std::string& text) {
   return *sm;
 }
 
-Status check_backend(const std::string& backend) {
-  if (backend == "cuda")
-    return Error{ErrorKind::kNoDevice,
-                 "backend 'cuda' was asked for, but this build has no CUDA kernels", "", ""};
-  return {};
-}
-
 }  // namespace imp::tools

@@ -53,7 +53,4 @@ int fail(const std::string& tool, const CommonOptions& options, const Error& err
 /// "sm_89" as 89. Errors: kUsage.
 Result<uint32_t> parse_sm(const std::string& text);
 
-/// Errors: kNoDevice for "cuda" in a build without CUDA kernels. There is no silent fall-back.
-Status check_backend(const std::string& backend);
-
 }  // namespace imp::tools

@@ -19,6 +19,16 @@ std::string sm_list(const List& list) {
   return text;
 }
 
+/// "version 1 of nvfp4", the schemes of a layout with what is written for each.
+std::string version_list(layouts::LayoutId layout) {
+  std::string text;
+  for (const layouts::LayoutVariant& variant : layouts::kVariants)
+    if (variant.layout == layout)
+      text += fmt::format("{}version {} of {}{}", text.empty() ? "" : ", ", variant.major,
+                          variant.scheme_name, variant.major == 0 ? " (not frozen)" : "");
+  return text;
+}
+
 const char* default_4bit_layout(uint32_t sm) {
   for (const layouts::LayoutInfo& layout : layouts::kLayouts)
     for (const uint32_t served : layout.default_sms)
@@ -37,9 +47,7 @@ void list_targets(std::ostream& out) {
 
 void list_layouts(std::ostream& out) {
   for (const layouts::LayoutInfo& layout : layouts::kLayouts) {
-    out << fmt::format("{} (version {}{})\n  {}\n", layout.name, layout.major,
-                       layout.major == 0 ? ", not frozen" : "", layout.summary);
-    out << fmt::format("  schemes   {}\n", layout.schemes);
+    out << fmt::format("{} ({})\n  {}\n", layout.name, version_list(layout.id), layout.summary);
     out << "  default   "
         << (layout.any_sm ? "whatever no other layout holds" : sm_list(layout.default_sms)) << "\n";
     if (!sm_list(layout.by_name_sms).empty())

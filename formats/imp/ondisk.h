@@ -146,7 +146,7 @@ inline constexpr uint64_t kTargetAny = 1ull << 63;  ///< bit of FormRecord::targ
 /// The operand's weights in one layout.
 struct FormRecord {
   uint16_t layout;   ///< registry "layouts"
-  uint16_t major;    ///< major version of the layout
+  uint16_t major;    ///< registry "layout variants": version of the layout for this scheme
   uint16_t dialect;  ///< 0 where the layout has none
   uint16_t reserved0;
   uint64_t targets;  ///< bit set over registry "targets"; kTargetAny

@@ -13,10 +13,9 @@
 //   d = scale * gs
 //   code = e2m1(x / d)                      to nearest even, saturating at 6; sign set iff x < 0
 //
-// That is the order in which ModelOpt quantises (checkpoint-formats 3.5, 10), whose scale of a group
-// of zeros is 1. Inference kernels
-// that multiply by approximate reciprocals instead differ from it near ties, and they flush groups
-// with t <= 2^-10, which keep the smallest scale here.
+// That is the order in which ModelOpt quantises (checkpoint-formats 3.5, 10), whose scale of a
+// group of zeros is 1. Inference kernels that multiply by approximate reciprocals instead differ
+// from it near ties, and they flush groups with t <= 2^-10, which keep the smallest scale here.
 //
 //   a = 0, or d = 0 (gs below 2^-140)   scale 00, codes 0
 //   a NaN or an infinity in the group   scale 7F (NaN), codes 0: the rows of Y become NaN

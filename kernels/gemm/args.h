@@ -15,7 +15,6 @@ struct WorkShares {
   uint32_t whole = 0;      ///< of these, the first so many are done by one CTA each
   uint32_t base = 0;       ///< the steps of the others: so many for each rank,
   uint32_t remainder = 0;  ///< and one more for the first so many ranks
-  uint32_t splits = 0;  ///< not 0: instead, each item belongs to so many ranks, and to them alone
 };
 
 struct GemmArgs {
@@ -64,6 +63,7 @@ struct PrologueArgs {
 struct LaunchShape {
   uint32_t grid = 0;
   uint32_t token_tile = 0;  ///< rows of X a CTA takes at once
+  uint32_t row_tile = 0;    ///< rows of W, where a kernel has several
   uint32_t shared_bytes = 0;
   uint32_t stages = 0;
   uint64_t partial_bytes = 0;  ///< of the workspace

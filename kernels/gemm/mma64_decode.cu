@@ -393,18 +393,22 @@ uint32_t grid_for(const GemmArgs& args, uint32_t multiprocessors, uint32_t warps
 }  // namespace
 
 Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
+  constexpr uint64_t kStatic =
+      kItemsWithTable * (kBlockRows * sizeof(RowEpilogue) + sizeof(ItemParts));
   const bool grouped = args.rows_end != nullptr;
-  const bool one_tile = args.m <= 8 || (grouped && args.m <= 4ull * args.experts);
+  const uint64_t counts_bytes = grouped ? (args.experts + 1) * sizeof(uint32_t) : 0;
+  const bool few = args.m <= 8 || (grouped && args.m <= 4ull * args.experts);
+  // The counts of many experts leave no room for large slots on a card with 99 KiB.
+  const bool fits = slot_bytes<2>() + counts_bytes + kStatic <= limit;
+  const bool one_tile = few || (grouped && !fits);
   LaunchShape shape;
   shape.token_tile = one_tile ? 8 : 16;
-  shape.shared_bytes = one_tile ? slot_bytes<1>() : slot_bytes<2>();
-  if (grouped) shape.shared_bytes += (args.experts + 1) * static_cast<uint32_t>(sizeof(uint32_t));
+  shape.shared_bytes =
+      static_cast<uint32_t>((one_tile ? slot_bytes<1>() : slot_bytes<2>()) + counts_bytes);
   shape.grid = grouped
                    ? device.multiprocessors
                    : grid_for(args, device.multiprocessors, one_tile ? kWarpsFor<1> : kWarpsFor<2>);
   shape.partial_bytes = static_cast<uint64_t>(shape.grid) * shape.token_tile * kBlockRows * 4;
-  constexpr uint64_t kStatic =
-      kItemsWithTable * (kBlockRows * sizeof(RowEpilogue) + sizeof(ItemParts));
   if (shape.shared_bytes + kStatic > limit)
     return Error{ErrorKind::kUnsupportedLayout,
                  "the decode kernel needs " + std::to_string(shape.shared_bytes + kStatic) +

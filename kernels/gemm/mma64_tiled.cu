@@ -38,7 +38,7 @@ struct Shape {
   static constexpr uint32_t kSharedBytes = kStages * kStageBytes;
   static constexpr int kAccumulators = kRowTiles * kColumnTiles * 4;
 };
-using Small = Shape<4, 32, 1, 6, 2>;
+using Small = Shape<4, 32, 1, 6, 1>;
 using Middle = Shape<4, 64, 1, 4, 1>;
 using Large = Shape<2, 128, 2, 4, 1>;
 

@@ -1,11 +1,11 @@
 // mma64 NVFP4 by wgmma (sm_90a): W decoded into the register operand A, X [tokens, k] in shared
 // memory as B, so that the tokens are the width of the instruction (kernel-layouts 13).
 //
-// A CTA has 128 rows of W (two consumer warpgroups, 64 each) and one producing thread. A stage of
-// the ring holds kUnits k64 steps: the blocks of W as they lie in the file, by bulk copies, and X
-// in the layout's k order by tensor copies with the 128-byte swizzle. A consumer decodes the next
-// step while the tensor cores work on the last one: two sets of A registers, one group of wgmma in
-// flight.
+// A CTA has two or three consumer warpgroups with 64 rows of W each, and two producing threads. A
+// stage of the ring holds kUnits k64 steps: the blocks of W as they lie in the file, by bulk
+// copies, and X in the layout's k order by a tensor copy with the 128-byte swizzle. A consumer
+// decodes the next step while the tensor cores work on the last one: two sets of A registers, one
+// group of wgmma in flight.
 #include "kernels/gemm/epilogue.cuh"
 #include "kernels/gemm/launch.cuh"
 #include "kernels/gemm/partials.cuh"
@@ -15,12 +15,6 @@
 namespace imp::kernels {
 namespace {
 
-constexpr uint32_t kConsumers = 2;  ///< warpgroups
-constexpr uint32_t kConsumerThreads = 128 * kConsumers;
-constexpr uint32_t kThreads = kConsumerThreads + 128;  ///< registers are moved by warpgroups
-constexpr int kEntryRegisters = 168, kConsumerRegisters = 232, kProducerRegisters = 40;
-static_assert(kConsumers * kConsumerRegisters + kProducerRegisters <=
-              (kConsumers + 1) * kEntryRegisters);
 constexpr uint32_t kRaster = 4;
 constexpr uint32_t kOutTokens =
     16;  ///< tokens that pass through shared memory at once on their way to Y
@@ -28,40 +22,46 @@ constexpr uint32_t kOutBytes = kOutTokens * kBlockRows * 2;
 constexpr uint32_t kMaxStages = 12;
 constexpr uint32_t kRowBytes = kBlockColumns * 2;  ///< of X in one k64 step
 
-template <int kTokens, int kUnits>
-struct Stage {
-  static constexpr uint32_t kXBytes = kTokens * kRowBytes;             ///< of one k64 step
-  static constexpr uint32_t kWAt = kUnits * kXBytes;                   ///< where W begins
+/// One tile shape: kConsumers x 64 rows of W, kTokens rows of X, stages of kUnits k64 steps. Three
+/// consumers share one X and hide more latency, two split small matrices more evenly.
+template <int kTokenCount, int kUnitCount, int kConsumerCount>
+struct Tile {
+  static constexpr int kTokens = kTokenCount;
+  static constexpr int kUnits = kUnitCount;
+  static constexpr uint32_t kConsumers = kConsumerCount;  ///< warpgroups
+  static constexpr int kAcc = kTokens / 2;                ///< accumulators of a thread
+  static constexpr uint32_t kConsumerThreads = 128 * kConsumers;
+  static constexpr uint32_t kThreads = kConsumerThreads + 128;  ///< registers move by warpgroups
+
+  static constexpr uint32_t kXBytes = kTokens * kRowBytes;  ///< of one k64 step
+  static constexpr uint32_t kWAt = kUnits * kXBytes;        ///< where W begins in a stage
   static constexpr uint32_t kWBytes = kUnits * kMma64Nvfp4BlockBytes;  ///< of one warpgroup
-  static constexpr uint32_t kBytes = (kWAt + kConsumers * kWBytes + 1023) / 1024 * 1024;
+  static constexpr uint32_t kStageBytes = (kWAt + kConsumers * kWBytes + 1023) / 1024 * 1024;
+
+  /// Of a multiprocessor's 512 registers a thread of each of four warps; multiples of 8.
+  static constexpr int kEntryRegisters = 512 / (kConsumers + 1) / 8 * 8;
+  static constexpr int kProducerRegisters = 32;
+  static constexpr int kConsumerRegisters =
+      (kEntryRegisters * (kConsumers + 1) - kProducerRegisters) / kConsumers / 8 * 8;
 };
 
 /// Addresses in shared memory. The ring is aligned to 1024 bytes, the period of the swizzle.
-template <int kTokens, int kUnits>
+template <class S>
 struct Shared {
   uint32_t ring, out, barriers, stages;
   __device__ __forceinline__ Shared(uint8_t* base, uint32_t stage_count)
       : ring((shared_address(base) + 1023) / 1024 * 1024),
-        out(ring + stage_count * Stage<kTokens, kUnits>::kBytes),
-        barriers(out + kConsumers * kOutBytes),
+        out(ring + stage_count * S::kStageBytes),
+        barriers(out + S::kConsumers * kOutBytes),
         stages(stage_count) {
     asm volatile("" : "+r"(ring));  // else its making is repeated in the main loop
   }
-  __device__ __forceinline__ uint32_t stage(uint32_t i) const {
-    return ring + i * Stage<kTokens, kUnits>::kBytes;
-  }
+  __device__ __forceinline__ uint32_t stage(uint32_t i) const { return ring + i * S::kStageBytes; }
   __device__ __forceinline__ uint32_t full(uint32_t i) const { return barriers + 8 * i; }
   __device__ __forceinline__ uint32_t empty(uint32_t i) const {
     return barriers + 8 * (kMaxStages + i);
   }
   static constexpr uint32_t kBarrierBytes = 16 * kMaxStages;
-  __device__ __forceinline__ void init_barriers() const {
-    for (uint32_t i = 0; i < stages; ++i) {
-      barrier_init(full(i), 1);
-      barrier_init(empty(i), 4 * kConsumers);
-    }
-    barrier_init_fence();
-  }
 };
 
 /// A place in the ring and how often it was passed.
@@ -75,96 +75,80 @@ struct RingPlace {
   }
 };
 
-/// Walks the stages of a CTA's segments.
-struct StageCursor {
-  Segments segments;
-  Segment segment;
-  Item item;
-  uint32_t step;
-  bool valid;
-  __device__ __forceinline__ StageCursor(const Segments& s, const ItemList& items) : segments(s) {
-    next_segment(items);
-  }
-  __device__ __forceinline__ void advance(const ItemList& items) {
-    if (++step == segment.step1) next_segment(items);
-  }
-
- private:
-  __device__ __forceinline__ void next_segment(const ItemList& items) {
-    valid = segments.next(segment);
-    if (!valid) return;
-    item = items[segment.item];
-    step = segment.step0;
-  }
-};
-
-/// One thread that fills the ring.
-template <int kTokens, int kUnits>
+/// The two threads that fill the ring, one with W and one with X: a single one would be the
+/// bottleneck. Each announces its bytes on the stage's barrier.
+template <class S>
 class Producer {
  public:
-  using S = Stage<kTokens, kUnits>;
   __device__ __forceinline__ Producer(const GemmArgs& a, const CUtensorMap& x,
-                                      const Shared<kTokens, kUnits>& shared)
+                                      const Shared<S>& shared)
       : a_(a), x_(x), shared_(shared) {}
 
   /// Weights do not depend on the kernel before: the first ring of them is on its way before X may
   /// be read.
-  __device__ __forceinline__ void start(const Segments& segments, const ItemList& items) const {
-    StageCursor w(segments, items);
-    for (uint32_t i = 0; i < shared_.stages && w.valid; ++i, w.advance(items)) copy_w(w, i);
+  __device__ __forceinline__ void fill_w(Segments segments, const ItemList& items) const {
+    RingPlace place;
+    Segment segment;
+    while (segments.next(segment)) {
+      const Item item = items[segment.item];
+      const uint32_t tile = item.n_tile * S::kConsumers;
+      const uint32_t tiles = min(S::kConsumers, a_.n_tiles - tile);
+      const uint64_t pitch = uint64_t{a_.k_tiles} * kMma64Nvfp4BlockBytes;
+      const uint8_t* from = a_.blocks + item.expert * a_.expert_stride_bytes + tile * pitch +
+                            segment.step0 * S::kUnits * kMma64Nvfp4BlockBytes;
+      for (uint32_t step = segment.step0; step < segment.step1; ++step) {
+        const uint32_t bytes = units(step) * kMma64Nvfp4BlockBytes;
+        const uint32_t full = wait_empty(place);
+        barrier_expect_bytes(full, tiles * bytes);
+        const uint32_t to = shared_.stage(place.slot) + S::kWAt;
+#pragma unroll
+        for (uint32_t i = 0; i < S::kConsumers; ++i)
+          if (i < tiles) copy_bulk(to + i * S::kWBytes, from + i * pitch, bytes, full);
+        from += S::kUnits * kMma64Nvfp4BlockBytes;
+        place.advance(shared_.stages);
+      }
+    }
   }
 
-  __device__ __forceinline__ void run(const Segments& segments, const ItemList& items) const {
-    StageCursor at(segments, items);
+  __device__ __forceinline__ void fill_x(Segments segments, const ItemList& items) const {
     wait_for_kernels_before();
-    for (uint32_t i = 0; i < shared_.stages && at.valid; ++i, at.advance(items)) copy_x(at, i);
     RingPlace place;
-    for (; at.valid; at.advance(items), place.advance(shared_.stages)) {
-      barrier_wait(shared_.empty(place.slot), place.parity);
-      copy_w(at, place.slot);
-      copy_x(at, place.slot);
+    Segment segment;
+    while (segments.next(segment)) {
+      const Item item = items[segment.item];
+      for (uint32_t step = segment.step0; step < segment.step1; ++step) {
+        const uint32_t full = wait_empty(place);
+        barrier_expect_bytes(full, S::kUnits * S::kXBytes);  // a box past K counts in full
+        copy_box(shared_.stage(place.slot), x_, item.row0, step * S::kUnits, full);
+        place.advance(shared_.stages);
+      }
     }
   }
 
  private:
-  __device__ __forceinline__ uint32_t units(const StageCursor& at) const {
-    return min(static_cast<uint32_t>(kUnits), a_.k_tiles - at.step * kUnits);
+  __device__ __forceinline__ uint32_t units(uint32_t step) const {
+    return min(static_cast<uint32_t>(S::kUnits), a_.k_tiles - step * S::kUnits);
   }
-  __device__ __forceinline__ void copy_w(const StageCursor& at, uint32_t slot) const {
-    const uint32_t count = units(at), bytes = count * kMma64Nvfp4BlockBytes;
-    const uint32_t tile = at.item.n_tile * kConsumers;
-    const uint32_t tiles = min(kConsumers, a_.n_tiles - tile);
-    const uint32_t full = shared_.full(slot);
-    barrier_expect_bytes(full, tiles * bytes + count * S::kXBytes);
-    const uint8_t* from =
-        a_.blocks + at.item.expert * a_.expert_stride_bytes +
-        (static_cast<uint64_t>(tile) * a_.k_tiles + at.step * kUnits) * kMma64Nvfp4BlockBytes;
-    const uint32_t to = shared_.stage(slot) + S::kWAt;
-    copy_bulk(to, from, bytes, full);
-    if (tiles == kConsumers)
-      copy_bulk(to + S::kWBytes, from + a_.k_tiles * kMma64Nvfp4BlockBytes, bytes, full);
-  }
-  __device__ __forceinline__ void copy_x(const StageCursor& at, uint32_t slot) const {
-    const uint32_t count = units(at);
-    for (uint32_t u = 0; u < count; ++u)
-      copy_box(shared_.stage(slot) + u * S::kXBytes, x_, (at.step * kUnits + u) * kBlockColumns,
-               at.item.row0, shared_.full(slot));
+  /// The barrier that the stage's bytes are announced on, once the stage is free. In the first
+  /// round it is: waiting for the phase before the first passes at once.
+  __device__ __forceinline__ uint32_t wait_empty(const RingPlace& place) const {
+    barrier_wait(shared_.empty(place.slot), place.parity ^ 1);
+    return shared_.full(place.slot);
   }
 
   const GemmArgs& a_;
   const CUtensorMap& x_;
-  const Shared<kTokens, kUnits>& shared_;
+  const Shared<S>& shared_;
 };
 
 /// One warpgroup that multiplies 64 rows of W.
-template <class T, int kTokens, int kUnits>
+template <class T, class S>
 class Consumer {
  public:
-  using S = Stage<kTokens, kUnits>;
-  static constexpr int kAcc = kTokens / 2;
+  static constexpr int kAcc = S::kAcc, kUnits = S::kUnits;
   using Accumulators = float[kAcc];
 
-  __device__ __forceinline__ Consumer(const GemmArgs& a, const Shared<kTokens, kUnits>& shared)
+  __device__ __forceinline__ Consumer(const GemmArgs& a, const Shared<S>& shared)
       : a_(a),
         shared_(shared),
         group_(threadIdx.x / 128),
@@ -181,45 +165,30 @@ class Consumer {
     const uint32_t begin = segment.step0 * kUnits;
     const uint32_t units = min(segment.step1 * kUnits, a_.k_tiles) - begin;
     const uint32_t pairs = units / 2;
+    Packed packed[2];
     place_.slot = __shfl_sync(0xFFFFFFFFu, place_.slot, 0);  // see make_uniform()
-    if constexpr (kUnits == 2) {
-      Packed packed[2];
-      fetch(packed);  // outside of any branch: see pair_of_units()
-      for (uint32_t i = 0; i < pairs; ++i)
-        pair_of_units(i > 0, i + 1 < pairs, packed, even, odd, acc);
-    } else {
-      for (uint32_t i = 0; i < pairs; ++i) pair_of_stages(i > 0, even, odd, acc);
-    }
+    fetch(packed);                                           // outside of any branch: see pair()
+    for (uint32_t i = 0; i < pairs; ++i) pair(i > 0, i + 1 < pairs, packed, even, odd, acc);
     wgmma_wait<0>();
     if (pairs > 0) release();
     if (units % 2 != 0) alone(even, acc);
     wgmma_results_ready(acc);
   }
 
-  /// Multipliers and biases of the lane's two rows, asked for before the main loop.
-  struct Finish {
-    RowEpilogue low, high;
-  };
-  __device__ __forceinline__ Finish finish_of(const Item& item) const {
-    const uint32_t n = row_of_lane(item);
-    return {row_epilogue(a_, item.expert, n), row_epilogue(a_, item.expert, n + 8)};
-  }
-
-  __device__ __forceinline__ void store(const Item& item, const Finish& finish,
-                                        const Accumulators& acc) const {
-    const uint32_t tile = item.n_tile * kConsumers + group_;
+  __device__ __forceinline__ void store(const Item& item, const Accumulators& acc) const {
+    const uint32_t tile = item.n_tile * S::kConsumers + group_;
     if (tile >= a_.n_tiles) return;
+    const uint32_t n0 = tile * kBlockRows;
+    const uint32_t n = n0 + 16 * warp_ + lane_ / 4;
+    const RowEpilogue low = row_epilogue(a_, item.expert, n);
+    const RowEpilogue high = row_epilogue(a_, item.expert, n + 8);
     if (a_.y_type == Float::kF32)
-      store_f32(item, row_of_lane(item), finish.low, finish.high, acc);
+      store_f32(item, n, low, high, acc);
     else
-      store_16(item, tile * kBlockRows, finish.low, finish.high, acc);
+      store_16(item, n0, low, high, acc);
   }
 
  private:
-  __device__ __forceinline__ uint32_t row_of_lane(const Item& item) const {
-    return (item.n_tile * kConsumers + group_) * kBlockRows + 16 * warp_ + lane_ / 4;
-  }
-
   /// What a lane has of one unit.
   struct Packed {
     uint4 codes;
@@ -233,10 +202,11 @@ class Consumer {
     const uint32_t at = shared_.stage(place_.slot) + u * kMma64Nvfp4BlockBytes;
     return {load_shared16(at + w_at_), load_shared2(at + scale_at_)};
   }
+  /// The units that begin the next pair and lie in one stage.
   __device__ __forceinline__ void fetch(Packed (&packed)[2]) const {
     wait_full();
     packed[0] = load(0);
-    packed[1] = load(1);
+    if constexpr (kUnits == 2) packed[1] = load(1);
   }
 
   /// Gives decoded unit `u` of stage `slot` to the tensor cores; the unit before it is done
@@ -247,20 +217,26 @@ class Consumer {
     const uint64_t x = swizzled_rows_descriptor(shared_.stage(slot) + u * S::kXBytes);
     wgmma_fence();
 #pragma unroll
-    for (int t = 0; t < 4; ++t) Wgmma<T, kTokens>::run(acc, w + 4 * t, x + 2 * t);
+    for (int t = 0; t < 4; ++t) Wgmma<T, S::kTokens>::run(acc, w + 4 * t, x + 2 * t);
     wgmma_commit();
     wgmma_wait<1>();
   }
 
-  /// Both units of a stage. What is decoded next leaves shared memory before the tensor cores get
-  /// their work, which blocks the warp.
-  __device__ __forceinline__ void pair_of_units(bool behind, bool more, Packed (&packed)[2],
-                                                uint32_t (&even)[16], uint32_t (&odd)[16],
-                                                Accumulators& acc) {
-    const uint32_t slot = place_.slot;
+  /// What is decoded next leaves shared memory before the tensor cores get their work, which blocks
+  /// the warp.
+  __device__ __forceinline__ void pair(bool behind, bool more, Packed (&packed)[2],
+                                       uint32_t (&even)[16], uint32_t (&odd)[16],
+                                       Accumulators& acc) {
+    const uint32_t even_slot = place_.slot;
     decode(packed[0], even);
-    issue(slot, 0, even, acc);
-    if (behind) release();  // the stage before
+    if constexpr (kUnits == 1) {
+      place_.advance(shared_.stages);
+      wait_full();
+      packed[1] = load(0);
+    }
+    issue(even_slot, 0, even, acc);
+    if (behind) release();  // the last stage of the pair before
+    const uint32_t odd_slot = place_.slot;
     decode(packed[1], odd);
     RingPlace next = place_;
     next.advance(shared_.stages);
@@ -268,23 +244,9 @@ class Consumer {
     // registers, which costs seven instructions more a unit.
     if (more) place_ = next;
     fetch(packed);
-    issue(slot, 1, odd, acc);
+    issue(odd_slot, kUnits - 1, odd, acc);
     place_ = next;
-  }
-
-  /// Two stages of one unit. Beside 128 accumulators there are no registers to fetch ahead.
-  __device__ __forceinline__ void pair_of_stages(bool behind, uint32_t (&even)[16],
-                                                 uint32_t (&odd)[16], Accumulators& acc) {
-    wait_full();
-    decode(load(0), even);
-    issue(place_.slot, 0, even, acc);
-    if (behind) release();
-    place_.advance(shared_.stages);
-    wait_full();
-    decode(load(0), odd);
-    issue(place_.slot, 0, odd, acc);
-    release();
-    place_.advance(shared_.stages);
+    if constexpr (kUnits == 1) release();  // the stage of `even`
   }
 
   __device__ __forceinline__ void alone(uint32_t (&w)[16], Accumulators& acc) {
@@ -346,7 +308,7 @@ class Consumer {
     const uint32_t out = shared_.out + group_ * kOutBytes;
     const bool vectors = a_.y_stride % 8 == 0 && reinterpret_cast<uint64_t>(a_.y) % 16 == 0;
 #pragma unroll
-    for (int i = 0; i < kTokens / static_cast<int>(kOutTokens); ++i) {
+    for (int i = 0; i < S::kTokens / static_cast<int>(kOutTokens); ++i) {
       const uint32_t first = item.row0 + i * kOutTokens;
       if (first >= item.row_end) break;
       const float* d = acc + 8 * i;
@@ -391,7 +353,7 @@ class Consumer {
   }
 
   const GemmArgs& a_;
-  const Shared<kTokens, kUnits>& shared_;
+  const Shared<S>& shared_;
   uint32_t group_, warp_, lane_, w_at_, scale_at_;
   RingPlace place_;
   uint32_t released_ = 0;
@@ -405,90 +367,99 @@ __device__ __forceinline__ void make_uniform(Segment& segment) {
   segment.step1 = __shfl_sync(0xFFFFFFFFu, segment.step1, 0);
 }
 
-template <class T, int kTokens, int kUnits>
-__device__ __forceinline__ void consume(const GemmArgs& a, const Shared<kTokens, kUnits>& shared,
+template <class T, class S>
+__device__ __forceinline__ void consume(const GemmArgs& a, const Shared<S>& shared,
                                         Segments segments, const ItemList& items, uint32_t steps) {
-  Consumer<T, kTokens, kUnits> consumer(a, shared);
-  constexpr int kAcc = kTokens / 2;
-  constexpr uint32_t kVectors = kAcc / 4 * kConsumerThreads;
-  constexpr bool kFinishFirst =
-      kAcc <= 64;  // beside more accumulators there are no registers for it
+  Consumer<T, S> consumer(a, shared);
+  constexpr uint32_t kVectors = S::kAcc / 4 * S::kConsumerThreads;
   uint4* partials = reinterpret_cast<uint4*>(a.partials);
   Segment segment;
   while (segments.next(segment)) {
     make_uniform(segment);
-    float acc[kAcc];
+    float acc[S::kAcc];
 #pragma unroll
     for (float& value : acc) value = 0.0f;
-    const Item item = items[segment.item];
-    typename Consumer<T, kTokens, kUnits>::Finish finish;
-    if constexpr (kFinishFirst) finish = consumer.finish_of(item);
     consumer.sum(segment, acc);
     if (segment.step0 != 0) {
-      publish_registers(partials + segments.rank() * kVectors, kConsumerThreads, threadIdx.x, acc);
+      publish_registers(partials + segments.rank() * kVectors, S::kConsumerThreads, threadIdx.x,
+                        acc);
       continue;
     }
     if (segment.step1 != steps) {
       const uint32_t last = segments.last_rank_of(segment.item);
-      collect_registers(partials, kConsumerThreads, threadIdx.x, segments.rank() + 1, last, acc);
+      collect_registers(partials, S::kConsumerThreads, threadIdx.x, segments.rank() + 1, last, acc);
     }
-    if constexpr (!kFinishFirst) finish = consumer.finish_of(item);
-    consumer.store(item, finish, acc);
+    consumer.store(items[segment.item], acc);
   }
 }
 
-template <class T, int kTokens, int kUnits>
-__global__ void __launch_bounds__(kThreads, 1)
+template <class T, class S>
+__global__ void __launch_bounds__(S::kThreads, 1)
     mma64_nvfp4_wgmma(const __grid_constant__ GemmArgs a, const __grid_constant__ CUtensorMap x_map,
                       uint32_t stages) {
   extern __shared__ uint8_t base[];
-  const Shared<kTokens, kUnits> shared(base, stages);
+  const Shared<S> shared(base, stages);
   let_next_kernel_start();
-  const bool producer = threadIdx.x == kConsumerThreads, grouped = a.rows_end != nullptr;
-  const uint32_t n_tiles = (a.n_tiles + kConsumers - 1) / kConsumers;
-  const uint32_t steps = (a.k_tiles + kUnits - 1) / kUnits;
+  if (threadIdx.x == S::kConsumerThreads + 32) prefetch_map(x_map);
+  if (threadIdx.x == 0) {
+    for (uint32_t i = 0; i < stages; ++i) {
+      barrier_init(shared.full(i), 2);
+      barrier_init(shared.empty(i), 4 * S::kConsumers);
+    }
+    barrier_init_fence();
+  }
+  if (a.rows_end != nullptr) wait_for_kernels_before();
+  const uint32_t n_tiles = (a.n_tiles + S::kConsumers - 1) / S::kConsumers;
+  const uint32_t steps = (a.k_tiles + S::kUnits - 1) / S::kUnits;
   uint32_t* tiles_before = reinterpret_cast<uint32_t*>(
       base + (shared.barriers - shared_address(base)) + shared.kBarrierBytes);
-  if (grouped) wait_for_kernels_before();
-  const ItemList items(a, kTokens, n_tiles, kRaster, tiles_before);
-  if (grouped) __syncthreads();
-  const Segments segments(grouped ? deal_items(items.grouped_size(), steps, gridDim.x) : a.shares,
-                          steps);
-  const Producer<kTokens, kUnits> fill(a, x_map, shared);
-  if (producer) {  // the first weights are asked for before anything else is done
-    prefetch_map(x_map);
-    shared.init_barriers();
-    fill.start(segments, items);
-  }
+  const ItemList items(a, S::kTokens, n_tiles, kRaster, tiles_before);
   __syncthreads();
-  if (threadIdx.x >= kConsumerThreads) {
-    registers_down<kProducerRegisters>();
-    if (producer) fill.run(segments, items);
+  const Segments segments(
+      a.rows_end != nullptr ? deal_items(items.grouped_size(), steps, gridDim.x) : a.shares, steps);
+  if (threadIdx.x >= S::kConsumerThreads) {
+    registers_down<S::kProducerRegisters>();
+    const Producer<S> producer(a, x_map, shared);
+    if (threadIdx.x == S::kConsumerThreads) producer.fill_w(segments, items);
+    if (threadIdx.x == S::kConsumerThreads + 32) producer.fill_x(segments, items);
   } else {
-    registers_up<kConsumerRegisters>();
+    registers_up<S::kConsumerRegisters>();
     wait_for_kernels_before();
-    consume<T, kTokens, kUnits>(a, shared, segments, items, steps);
+    consume<T, S>(a, shared, segments, items, steps);
   }
 }
 
-template <int kTokens, int kUnits>
+template <class S>
+uint32_t item_count(const GemmArgs& args) {
+  return (args.m + S::kTokens - 1) / S::kTokens *
+         ((args.n_tiles + S::kConsumers - 1) / S::kConsumers);
+}
+template <class S>
+uint32_t step_count(const GemmArgs& args) {
+  return (args.k_tiles + S::kUnits - 1) / S::kUnits;
+}
+
+template <class S>
 Result<LaunchShape> shape_of(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
-  using S = Stage<kTokens, kUnits>;
-  const uint64_t fixed = 1024 + kConsumers * kOutBytes + Shared<kTokens, kUnits>::kBarrierBytes +
+  const uint64_t fixed = 1024 + S::kConsumers * kOutBytes + Shared<S>::kBarrierBytes +
                          (args.rows_end != nullptr ? (args.experts + 1) * sizeof(uint32_t) : 0);
   LaunchShape shape;
-  shape.token_tile = kTokens;
+  shape.token_tile = S::kTokens;
+  shape.row_tile = S::kConsumers * kBlockRows;
   if (limit >= fixed)
     shape.stages =
-        static_cast<uint32_t>(std::min<uint64_t>(kMaxStages, (limit - fixed) / S::kBytes));
+        static_cast<uint32_t>(std::min<uint64_t>(kMaxStages, (limit - fixed) / S::kStageBytes));
   if (shape.stages < 2)
     return Error{ErrorKind::kUnsupportedLayout,
-                 "the wgmma kernel needs " + std::to_string(fixed + 2 * S::kBytes) +
+                 "the wgmma kernel needs " + std::to_string(fixed + 2 * S::kStageBytes) +
                      " bytes of shared memory a block, there are " + std::to_string(limit),
                  "", ""};
-  shape.shared_bytes = static_cast<uint32_t>(fixed + shape.stages * S::kBytes);
-  shape.grid = device.multiprocessors;
-  shape.partial_bytes = static_cast<uint64_t>(shape.grid) * kConsumerThreads * kTokens / 2 * 4;
+  shape.shared_bytes = static_cast<uint32_t>(fixed + shape.stages * S::kStageBytes);
+  shape.grid = args.rows_end != nullptr ? device.multiprocessors
+                                        : grid_for_items(item_count<S>(args), step_count<S>(args),
+                                                         device.multiprocessors);
+  shape.partial_bytes =
+      static_cast<uint64_t>(shape.grid) * S::kConsumerThreads * S::kAcc * sizeof(float);
   return shape;
 }
 
@@ -510,18 +481,19 @@ Result<EncodeTiled> find_encode_tiled() {
   return reinterpret_cast<EncodeTiled>(function);
 }
 
-/// X [m, k_tiles * 64] in boxes of 64 columns and `tokens` rows; rows past m read as zero.
-Result<CUtensorMap> map_of_x(const GemmArgs& args, Float type, uint32_t tokens) {
+/// X [m, k_tiles * 64] as [k_tiles][m][64], in boxes of `units` x `tokens` x 64: a stage as the
+/// ring wants it. What lies past the ends reads as zero.
+Result<CUtensorMap> map_of_x(const GemmArgs& args, Float type, uint32_t tokens, uint32_t units) {
   IMP_ASSIGN(const EncodeTiled encode, find_encode_tiled());
   CUtensorMap map;
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(args.k_tiles) * kBlockColumns, args.m};
-  const cuuint64_t pitch[1] = {args.x_stride * 2};
-  const cuuint32_t box[2] = {kBlockColumns, tokens};
-  const cuuint32_t strides[2] = {1, 1};
+  const cuuint64_t sizes[3] = {kBlockColumns, args.m, args.k_tiles};
+  const cuuint64_t pitches[2] = {args.x_stride * 2, kRowBytes};
+  const cuuint32_t box[3] = {kBlockColumns, tokens, units};
+  const cuuint32_t strides[3] = {1, 1, 1};
   const CUresult code = encode(
       &map,
-      type == Float::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2,
-      const_cast<void*>(args.x), sizes, pitch, box, strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      type == Float::kBf16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 3,
+      const_cast<void*>(args.x), sizes, pitches, box, strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
       CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
       CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (code != CUDA_SUCCESS)
@@ -530,58 +502,92 @@ Result<CUtensorMap> map_of_x(const GemmArgs& args, Float type, uint32_t tokens) 
   return map;
 }
 
-template <int kTokens, int kUnits>
+template <class S>
 Status launch_as(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
                  cudaStream_t stream) {
-  IMP_ASSIGN(const CUtensorMap map, map_of_x(args, type, kTokens));
+  IMP_ASSIGN(const CUtensorMap map, map_of_x(args, type, S::kTokens, S::kUnits));
   GemmArgs dealt = args;
-  dealt.shares =
-      deal_items((args.m + kTokens - 1) / kTokens * ((args.n_tiles + kConsumers - 1) / kConsumers),
-                 (args.k_tiles + kUnits - 1) / kUnits, shape.grid);
-  return launch(type == Float::kBf16 ? mma64_nvfp4_wgmma<__nv_bfloat16, kTokens, kUnits>
-                                     : mma64_nvfp4_wgmma<__half, kTokens, kUnits>,
-                dim3(shape.grid), dim3(kThreads), shape.shared_bytes, overlap, stream, dealt, map,
-                shape.stages);
+  dealt.shares = deal_items(item_count<S>(args), step_count<S>(args), shape.grid);
+  return launch(
+      type == Float::kBf16 ? mma64_nvfp4_wgmma<__nv_bfloat16, S> : mma64_nvfp4_wgmma<__half, S>,
+      dim3(shape.grid), dim3(S::kThreads), shape.shared_bytes, overlap, stream, dealt, map,
+      shape.stages);
 }
 
-uint32_t choose_tokens(const GemmArgs& args, uint32_t) {
-  const uint64_t rows =
-      args.rows_end != nullptr ? (args.m + args.experts - 1) / args.experts : args.m;
-  return rows <= 32 ? 32 : rows <= 64 ? 64 : rows <= 128 ? 128 : 256;
+/// What a launch costs with one tile, in clocks, beside what is the same for all: fitted to figures
+/// of an H200 (src/bench/README.md).
+struct TileCost {
+  uint32_t tokens;
+  uint32_t consumers;
+  uint64_t unit;       ///< of one k64 step of a tile
+  uint64_t neighbour;  ///< of a partial tile that another CTA hands over
+};
+constexpr TileCost kTileCosts[] = {{32, 2, 375, 800},   {32, 3, 485, 1000},  {64, 2, 440, 1500},
+                                   {64, 3, 552, 2100},  {128, 2, 613, 2600}, {128, 3, 825, 3800},
+                                   {256, 2, 1230, 5500}};
+
+uint64_t cost_of(const TileCost& tile, const GemmArgs& args, uint64_t rows, uint64_t experts,
+                 uint32_t ctas) {
+  const uint64_t n_tiles = (args.n_tiles + tile.consumers - 1) / tile.consumers;
+  const uint64_t items = (rows + tile.tokens - 1) / tile.tokens * n_tiles * experts;
+  const uint64_t waves = (items + ctas - 1) / ctas;
+  const bool whole = (waves * ctas - items) * 16 <= items;
+  if (whole) return waves * args.k_tiles * tile.unit;
+  const uint64_t neighbours = 1 + (ctas + items - 1) / items;
+  return (items * args.k_tiles * tile.unit + ctas - 1) / ctas + neighbours * tile.neighbour;
+}
+
+/// The cheapest tile, of those with args.token_tile tokens if the caller asks for it; null if there
+/// is none.
+const TileCost* choose_tile(const GemmArgs& args, uint32_t ctas) {
+  const uint64_t experts = args.rows_end != nullptr ? args.experts : 1;
+  const uint64_t rows = (args.m + experts - 1) / experts;
+  const TileCost* best = nullptr;
+  uint64_t least = 0;
+  for (const TileCost& tile : kTileCosts) {
+    if (args.token_tile != 0 && args.token_tile != tile.tokens) continue;
+    const uint64_t cost = cost_of(tile, args, rows, experts, ctas);
+    if (best != nullptr && cost >= least) continue;
+    best = &tile;
+    least = cost;
+  }
+  return best;
+}
+
+/// Calls `use` with the tile type of (tokens, rows of W).
+template <class Use>
+auto with_tile(uint32_t tokens, uint32_t rows, const Use& use) {
+  const bool three = rows == 3 * kBlockRows;
+  switch (tokens) {
+    case 32:
+      return three ? use(Tile<32, 2, 3>()) : use(Tile<32, 2, 2>());
+    case 64:
+      return three ? use(Tile<64, 2, 3>()) : use(Tile<64, 2, 2>());
+    case 128:
+      return three ? use(Tile<128, 2, 3>()) : use(Tile<128, 2, 2>());
+    default:
+      return use(Tile<256, 1, 2>());
+  }
 }
 
 }  // namespace
 
 Result<LaunchShape> wgmma_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
-  switch (args.token_tile != 0 ? args.token_tile : choose_tokens(args, device.multiprocessors)) {
-    case 32:
-      return shape_of<32, 2>(args, device, limit);
-    case 64:
-      return shape_of<64, 2>(args, device, limit);
-    case 128:
-      return shape_of<128, 2>(args, device, limit);
-    case 256:
-      return shape_of<256, 1>(args, device, limit);
-    default:
-      return Error{ErrorKind::kBadShape,
-                   "token tile " + std::to_string(args.token_tile) +
-                       ", the wgmma kernel has 32, 64, 128 and 256",
-                   "", ""};
-  }
+  const TileCost* tile = choose_tile(args, device.multiprocessors);
+  if (tile == nullptr)
+    return Error{ErrorKind::kBadShape,
+                 "token tile " + std::to_string(args.token_tile) +
+                     ", the wgmma kernel has 32, 64, 128 and 256",
+                 "", ""};
+  return with_tile(tile->tokens, tile->consumers * kBlockRows,
+                   [&](auto shape) { return shape_of<decltype(shape)>(args, device, limit); });
 }
 
 Status launch_wgmma(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
                     cuda::StreamHandle stream) {
-  switch (shape.token_tile) {
-    case 32:
-      return launch_as<32, 2>(args, shape, type, overlap, stream);
-    case 64:
-      return launch_as<64, 2>(args, shape, type, overlap, stream);
-    case 128:
-      return launch_as<128, 2>(args, shape, type, overlap, stream);
-    default:
-      return launch_as<256, 1>(args, shape, type, overlap, stream);
-  }
+  return with_tile(shape.token_tile, shape.row_tile, [&](auto tile) {
+    return launch_as<decltype(tile)>(args, shape, type, overlap, stream);
+  });
 }
 
 }  // namespace imp::kernels

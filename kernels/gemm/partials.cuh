@@ -68,19 +68,28 @@ __device__ __forceinline__ void collect_part(uint4* partials, uint32_t threads, 
   const uint32_t stride = kFloats / 4 * threads;
   uint4* from = partials + rank * stride + kFirst * threads + thread;
   uint4 v[kRanks][kCount];
+  uint32_t largest;
+  do {  // the pattern is the largest number
+    largest = 0;
 #pragma unroll
-  for (int r = 0; r < kRanks; ++r)
+    for (int r = 0; r < kRanks; ++r)
 #pragma unroll
-    for (int i = 0; i < kCount; ++i)
-      if (rank + r <= last) v[r][i] = load_partial4(from + r * stride + i * threads);
+      for (int i = 0; i < kCount; ++i)
+        if (rank + r <= last) v[r][i] = load_partial4(from + r * stride + i * threads);
+#pragma unroll
+    for (int r = 0; r < kRanks; ++r)
+#pragma unroll
+      for (int i = 0; i < kCount; ++i)
+        if (rank + r <= last)
+          largest = max(max(largest, max(v[r][i].x, v[r][i].y)), max(v[r][i].z, v[r][i].w));
+  } while (largest == kEmptyPartial);
 #pragma unroll
   for (int r = 0; r < kRanks; ++r) {
     if (rank + r > last) break;
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
-      uint4* at = from + r * stride + i * threads;
-      while (is_empty(v[r][i])) v[r][i] = load_partial4(at);
-      store_partial4(at, {kEmptyPartial, kEmptyPartial, kEmptyPartial, kEmptyPartial});
+      store_partial4(from + r * stride + i * threads,
+                     {kEmptyPartial, kEmptyPartial, kEmptyPartial, kEmptyPartial});
       acc[4 * (kFirst + i)] += __uint_as_float(v[r][i].x);
       acc[4 * (kFirst + i) + 1] += __uint_as_float(v[r][i].y);
       acc[4 * (kFirst + i) + 2] += __uint_as_float(v[r][i].z);

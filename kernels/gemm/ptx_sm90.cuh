@@ -64,13 +64,13 @@ __device__ __forceinline__ void copy_bulk(uint32_t to, const void* from, uint32_
 __device__ __forceinline__ void prefetch_map(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
-/// A box of a 2-D tensor at (column, row). Completes on `barrier`.
-__device__ __forceinline__ void copy_box(uint32_t to, const CUtensorMap& map, uint32_t column,
-                                         uint32_t row, uint32_t barrier) {
+/// The box of a 3-D tensor that begins at (0, row, plane). Completes on `barrier`.
+__device__ __forceinline__ void copy_box(uint32_t to, const CUtensorMap& map, uint32_t row,
+                                         uint32_t plane, uint32_t barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, "
-      "%3}], [%4];" ::"r"(to),
-      "l"(&map), "r"(column), "r"(row), "r"(barrier)
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, "
+      "%3, %4}], [%5];" ::"r"(to),
+      "l"(&map), "r"(0), "r"(row), "r"(plane), "r"(barrier)
       : "memory");
 }
 

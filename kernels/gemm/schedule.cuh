@@ -14,26 +14,25 @@ __host__ __device__ inline void deal(uint32_t total, uint32_t ranks, WorkShares&
 }
 
 /// Whole items while there are enough of them for every CTA, then even shares of the steps of the
-/// rest. Items whose last wave is nearly full stay whole. Few items that split nearly evenly are
-/// split so: a CTA then works on one item and meets its neighbours once.
+/// rest. Items whose last wave is nearly full stay whole.
 __host__ __device__ inline WorkShares deal_items(uint32_t items, uint32_t steps, uint32_t grid) {
   WorkShares shares;
   shares.items = items;
   const uint32_t waves = items / grid, rest = items - waves * grid;
-  if (rest == 0 || (grid - rest) * 16 <= items) {
+  if (rest == 0 || (grid - rest) * 16 <= items)
     shares.whole = items;
-    return shares;
-  }
-  if (waves == 0) {
-    const uint32_t splits = grid / items;
-    if (splits * items * 16 >= grid * 15 && splits <= steps) {
-      shares.splits = splits;
-      return shares;
-    }
-  }
-  if (waves > 1) shares.whole = (waves - 1) * grid;
+  else if (waves > 1)
+    shares.whole = (waves - 1) * grid;
   deal((items - shares.whole) * steps, grid, shares);
   return shares;
+}
+
+/// CTAs for `items`: a few multiprocessors stay idle where each item then belongs to CTAs of its
+/// own, so that a CTA meets its neighbours once, not at both ends of its share.
+inline uint32_t grid_for_items(uint32_t items, uint32_t steps, uint32_t ctas) {
+  const uint32_t splits = items == 0 ? 0 : ctas / items;
+  const bool even = splits > 1 && steps % splits == 0 && splits * items * 16 >= ctas * 15;
+  return even ? splits * items : ctas;
 }
 
 /// [begin(rank), begin(rank + 1)) of each rank.
@@ -158,18 +157,9 @@ class Segments {
         rank_(work_rank()),
         next_whole_(rank_),
         whole_(shares.whole),
-        splits_(shares.splits),
-        share_(shares) {
-    if (splits_ == 0) {
-      at_ = share_.begin(rank_);
-      end_ = share_.begin(rank_ + 1);
-      return;
-    }
-    const uint32_t item = rank_ / splits_, part = rank_ - item * splits_;
-    if (item >= shares.items) return;
-    at_ = item * steps_ + part * steps_ / splits_;
-    end_ = item * steps_ + (part + 1) * steps_ / splits_;
-  }
+        share_(shares),
+        at_(share_.begin(rank_)),
+        end_(share_.begin(rank_ + 1)) {}
 
   __device__ __forceinline__ bool next(Segment& segment) {
     if (next_whole_ < whole_) {
@@ -188,15 +178,14 @@ class Segments {
   /// The last rank that works on `item`. REQUIRES: this rank has its first steps.
   __device__ __forceinline__ uint32_t last_rank_of(uint32_t item) const {
     if (item < whole_) return rank_;
-    if (splits_ != 0) return rank_ + splits_ - 1;
     return share_.rank_of((item - whole_ + 1) * steps_ - 1);
   }
   __device__ __forceinline__ uint32_t rank() const { return rank_; }
 
  private:
-  uint32_t steps_, rank_, next_whole_, whole_, splits_;
+  uint32_t steps_, rank_, next_whole_, whole_;
   Share share_;
-  uint32_t at_ = 0, end_ = 0;
+  uint32_t at_, end_;
 };
 
 }  // namespace imp::kernels

@@ -1,4 +1,5 @@
-// mma64, NVFP4 variant (e2m1 codes, e4m3 scale per 16 along K), major 0. 4.5 bits per weight.
+// mma64, NVFP4 variant (e2m1 codes, e4m3 scale per 16 along K), version 1. 4.5 bits per weight.
+// Frozen: files hold these bytes; a change of them would be version 2.
 //
 // W is [N, K], K contiguous, padded with zeros to multiples of 64. Blocks of 64 n x 64 k lie n-tile
 // major, k-tile fastest; a block is 2304 bytes: 2048 of codes, then 256 of scales.

@@ -1,6 +1,6 @@
-// Every layout that an .imp file can hold: numbers (frozen, stored in form records), versions and
-// the facts that planning needs. The bytes are in the header named after the layout; README.md
-// explains them.
+// Every layout that an .imp file can hold: numbers (frozen, stored in form records), the facts that
+// planning needs, and the versions of the bytes, one for each scheme that a layout holds. The bytes
+// are in the header named after the layout; README.md explains them.
 #pragma once
 
 #include <array>
@@ -25,7 +25,6 @@ enum class Fusion : uint8_t {
 struct LayoutInfo {
   LayoutId id;
   const char* name;
-  uint16_t major;  ///< 0: not frozen yet, bytes may change with the next release
   std::array<uint16_t, 8> default_sms;  ///< chosen by default on these; 0 ends the list
   std::array<uint16_t, 8> by_name_sms;  ///< served too, when asked for by --layout; 0 ends the list
   bool any_sm;                          ///< serves every GPU
@@ -36,14 +35,12 @@ struct LayoutInfo {
   Fusion fusion;
   uint32_t fuse_unit_n;
   bool lossless;        ///< false: bits it cannot hold go to the exceptions component
-  const char* schemes;  ///< for people
   const char* summary;  ///< one line for --list-layouts
 };
 
 inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
     {LayoutId::kPlain,
      "plain",
-     1,
      {},
      {},
      true,
@@ -54,12 +51,10 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      Fusion::kConcatenate,
      1,
      true,
-     "every scheme",
      "the source's planes as they are: embeddings, routers, norms, 16-bit weights, and whatever no "
      "other layout holds"},
     {LayoutId::kMma64,
      "mma64",
-     0,
      {80, 86, 87, 88, 89, 90},
      {100, 103, 110, 120, 121},
      false,
@@ -70,12 +65,10 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      Fusion::kConcatenate,
      64,
      false,
-     "nvfp4",
      "64x64 blocks of codes and scales in mma.sync fragment order, 16-bit activations, one stream "
      "per CTA"},
     {LayoutId::kNative,
      "native",
-     1,
      {100, 103, 110, 120, 121},
      {},
      false,
@@ -86,7 +79,6 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      Fusion::kConcatenate,
      128,
      true,
-     "nvfp4",
      "row-major codes with a pitch of 16 bytes and sf128x4 scales, as tcgen05 and block-scaled "
      "mma.sync take them"},
 }};
@@ -95,6 +87,39 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
 constexpr const LayoutInfo* find_layout(uint16_t id) {
   for (const LayoutInfo& layout : kLayouts)
     if (static_cast<uint16_t>(layout.id) == id) return &layout;
+  return nullptr;
+}
+
+/// LayoutVariant::scheme of a layout whose bytes do not depend on the scheme.
+inline constexpr uint16_t kEveryScheme = 0;
+
+/// The bytes of a layout for one scheme. Versions belong to the pair: a new scheme in an old layout
+/// starts at 0, whatever its neighbours have reached.
+struct LayoutVariant {
+  LayoutId layout;
+  uint16_t scheme;  ///< OperandRecord::scheme (src/model/schemes.h), or kEveryScheme
+  const char* scheme_name;
+  uint16_t major;  ///< FormRecord::major of what is written; 0: not frozen, may change any release
+  uint16_t oldest_major;  ///< forms from this major to `major` hold the same bytes
+
+  constexpr bool reads(uint16_t form_major) const {
+    return oldest_major <= form_major && form_major <= major;
+  }
+};
+
+/// A major is never lowered, and the bytes of one above 0 never change.
+inline constexpr std::array<LayoutVariant, 3> kVariants = {{
+    {LayoutId::kPlain, kEveryScheme, "every scheme", 1, 1},
+    // Frozen in the order that was 0: measured kernels wanted no other (README.md).
+    {LayoutId::kMma64, 16, "nvfp4", 1, 0},
+    {LayoutId::kNative, 16, "nvfp4", 1, 1},
+}};
+
+/// nullptr if this version's layout does not hold the scheme.
+constexpr const LayoutVariant* find_variant(LayoutId layout, uint16_t scheme) {
+  for (const LayoutVariant& variant : kVariants)
+    if (variant.layout == layout && (variant.scheme == scheme || variant.scheme == kEveryScheme))
+      return &variant;
   return nullptr;
 }
 

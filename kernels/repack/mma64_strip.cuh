@@ -16,7 +16,7 @@ inline constexpr uint32_t kWarps = kThreads / kLanes;
 inline constexpr uint32_t kWarpTiles = kPairs * kStripTiles / kWarps;
 /// Bytes between the scales of tiles in shared memory: 8 more than needed, so that the eight tiles
 /// of a row lie in different banks.
-inline constexpr uint32_t kScaleStride = 256 + 8;
+inline constexpr uint32_t kScaleStride = kBlockBytes - kCodeBytes + 8;
 /// Words of scales (one row of one tile) that a thread moves.
 inline constexpr uint32_t kScaleRounds = kTileN * kStripTiles / kThreads;
 static_assert(kWarps == kStripTiles && kWarpTiles == 4 && kScaleRounds == 2);

@@ -105,8 +105,12 @@ Result<Bench> make_bench(uint64_t pool_bytes) {
   Bench bench{device, std::move(stream), nullptr, "", {}, pool_bytes};
   if (pool_bytes == 0) bench.pool_bytes = cold_pool_bytes(device.l2_bytes);
   Result<Cublas> cublas = Cublas::load(bench.stream);
-  if (cublas.ok()) bench.cublas = std::make_unique<Cublas>(std::move(cublas).take());
-  bench.cublas_text = bench.cublas != nullptr ? bench.cublas->name() : cublas.error().message;
+  if (cublas.ok()) {
+    bench.cublas = std::make_unique<Cublas>(std::move(cublas).take());
+    bench.cublas_text = bench.cublas->name();
+  } else {
+    bench.cublas_text = cublas.error().message;
+  }
   IMP_ASSIGN(bench.sink,
              cuda::DeviceBuffer::allocate(4 * kernels::cold_read_sink_words(bench.device)));
   return bench;

@@ -76,6 +76,7 @@ Result<std::vector<double>> time_contenders(const std::vector<Contender>& conten
     for (size_t i = 0; i < us.size(); ++i) times[i].push_back(us[i]);
   }
   std::vector<double> medians;
+  medians.reserve(times.size());
   for (const std::vector<double>& t : times) medians.push_back(median(t));
   return medians;
 }

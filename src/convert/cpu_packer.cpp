@@ -1,8 +1,9 @@
+#include "src/convert/packer.h"
+
 #include <limits>
 
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
-#include "src/convert/packer.h"
 
 namespace imp::convert {
 namespace {

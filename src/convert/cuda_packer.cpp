@@ -64,7 +64,7 @@ class SlotCall {
   uint64_t in_bytes_ = 0;
 };
 
-/// In order of index, rows counted from `first_row`.
+/// In order of index, counted from `first_group`.
 void append_in_order(std::vector<kernels::LostGroup> groups, uint64_t first_group,
                      std::vector<repack::LostGroup>& lost) {
   std::sort(groups.begin(), groups.end(),

@@ -121,7 +121,9 @@ void add_vectors(const Operand& o, const Model& model, std::vector<Component>& o
 }  // namespace
 
 bool can_hold(LayoutId layout, const Weight& weight) {
-  return layout == LayoutId::kPlain || (weight.gemm && weight.scheme == Scheme::kNvfp4);
+  return layout == LayoutId::kPlain ||
+         (weight.gemm &&
+          layouts::find_variant(layout, static_cast<uint16_t>(weight.scheme)) != nullptr);
 }
 
 Result<std::vector<FormChoice>> choose_forms(const Weight& weight, const Options& options) {
@@ -153,7 +155,7 @@ Form make_form(const Operand& operand, const Model& model, const FormChoice& cho
   const LayoutInfo& info = info_of(choice.layout);
   Form form;
   form.layout = choice.layout;
-  form.major = info.major;
+  form.major = layouts::find_variant(choice.layout, static_cast<uint16_t>(operand.scheme))->major;
   form.targets = choice.targets;
   form.padded_n = round_up(operand.n, info.pad_n);
   form.padded_k = round_up(operand.k, info.pad_k);

@@ -31,9 +31,10 @@ int rank_of(LayoutId layout) {
 /// True if this version can undo the form.
 bool is_known(const Reader& reader, const OperandRecord& operand, const FormRecord& form) {
   const layouts::LayoutInfo* layout = layouts::find_layout(form.layout);
-  if (layout == nullptr || layout->major != form.major || form.dialect != 0) return false;
-  const bool nvfp4 = operand.scheme == static_cast<uint16_t>(Scheme::kNvfp4);
-  return (layout->id == LayoutId::kPlain || nvfp4) && reader.form_is_usable(form);
+  if (layout == nullptr) return false;
+  const layouts::LayoutVariant* variant = layouts::find_variant(layout->id, operand.scheme);
+  return variant != nullptr && variant->reads(form.major) && form.dialect == 0 &&
+         reader.form_is_usable(form);
 }
 
 std::string describe_forms(const Reader& reader, const OperandRecord& operand) {

@@ -91,23 +91,33 @@ Status check_component(const FormView& view, const Expected& expected) {
   return {};
 }
 
+/// "1", or "0 to 1" where an older major has the same bytes.
+std::string majors_of(const layouts::LayoutVariant& variant) {
+  const std::string newest = std::to_string(variant.major);
+  return variant.oldest_major == variant.major
+             ? newest
+             : std::to_string(variant.oldest_major) + " to " + newest;
+}
+
 Status check_layout(const FormView& view) {
   const layouts::LayoutInfo* layout = layouts::find_layout(view.form.layout);
   if (layout == nullptr)
     return fault(view, ErrorKind::kUnsupportedVersion,
                  "layout " + std::to_string(view.form.layout) + " is not known to this version");
-  if (view.form.major != layout->major || view.form.dialect != 0)
+  const layouts::LayoutVariant* variant = layouts::find_variant(layout->id, view.operand.scheme);
+  if (variant == nullptr || !can_invert(view))
+    return fault(view, ErrorKind::kUnsupportedScheme,
+                 std::string("layout ") + layout->name + " has no variant for this scheme");
+  if (!variant->reads(view.form.major) || view.form.dialect != 0)
     return fault(view, ErrorKind::kUnsupportedVersion,
                  std::string("layout ") + layout->name + " has major version " +
-                     std::to_string(view.form.major) + ", this version reads " +
-                     std::to_string(layout->major));
+                     std::to_string(view.form.major) + " and dialect " +
+                     std::to_string(view.form.dialect) + ", this version reads " +
+                     majors_of(*variant) + " and dialect 0");
   if (view.form.padded_n != round_up(view.operand.n, layout->pad_n) ||
       view.form.padded_k != round_up(view.operand.k, layout->pad_k))
     return fault(view, ErrorKind::kBadShape,
                  std::string("padded shape is not what layout ") + layout->name + " prescribes");
-  if (!can_invert(view))
-    return fault(view, ErrorKind::kUnsupportedScheme,
-                 std::string("layout ") + layout->name + " has no variant for this scheme");
   for (const Expected& expected : expected_components(view))
     IMP_TRY(check_component(view, expected));
   return {};

@@ -20,7 +20,7 @@ constexpr uint64_t kTileRows = 64;       // of W: the tiles that sums are compar
 constexpr uint64_t kIdentityRows = 256;  // rows of X: one launch per so many columns of W
 /// Both sides of each switch between kernels and token tiles (kernels/gemm).
 constexpr uint64_t kRegimeRows[] = {1, 8, 16, 17, 32, 33, 64, 65, 128, 256, 300};
-constexpr uint64_t kMostRegimeRows = 300;
+constexpr uint64_t kMostRegimeRows = kRegimeRows[std::size(kRegimeRows) - 1];
 constexpr uint64_t kSumRows[] = {1, 8, 16, 17, 32, 64, 65};
 
 /// One way to call the GEMM.

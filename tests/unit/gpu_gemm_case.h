@@ -44,8 +44,8 @@ struct GemmOptions {
   uint32_t token_tile = 0;
   uint64_t shared_memory_limit_bytes = 0;
   std::vector<uint32_t> rows_end = {};  ///< grouped call
-  int repeats = 1;                 ///< launches; all must give the same bits
-  bool graph = false;              ///< launches come from a captured graph
+  int repeats = 1;                      ///< launches; all must give the same bits
+  bool graph = false;                   ///< launches come from a captured graph
 };
 
 /// Weights on the host and on the device.

@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
@@ -26,6 +27,46 @@ TEST(Registry, NumbersAreFrozen) {
   }
   EXPECT_EQ(find_layout(0), nullptr);
   EXPECT_EQ(find_layout(4), nullptr);
+}
+
+TEST(Registry, VersionsBelongToLayoutAndScheme) {
+  constexpr uint16_t kBf16 = 3, kNvfp4 = 16;
+  const auto major = [](LayoutId layout, uint16_t scheme) {
+    const LayoutVariant* variant = find_variant(layout, scheme);
+    return variant == nullptr ? -1 : int{variant->major};
+  };
+  EXPECT_EQ(major(LayoutId::kPlain, kBf16), 1);
+  EXPECT_EQ(major(LayoutId::kPlain, kNvfp4), 1);
+  EXPECT_EQ(major(LayoutId::kMma64, kNvfp4), 1);
+  EXPECT_EQ(major(LayoutId::kNative, kNvfp4), 1);
+  EXPECT_EQ(major(LayoutId::kMma64, kBf16), -1);
+  EXPECT_EQ(major(LayoutId::kNative, kBf16), -1);
+}
+
+TEST(Registry, EachLayoutHasAVersionAndNoneTwo) {
+  std::set<LayoutId> layouts;
+  std::set<std::pair<LayoutId, uint16_t>> pairs;
+  for (const LayoutVariant& variant : kVariants) {
+    layouts.insert(variant.layout);
+    EXPECT_TRUE(pairs.insert({variant.layout, variant.scheme}).second) << variant.scheme_name;
+    EXPECT_LE(variant.oldest_major, variant.major);
+  }
+  EXPECT_EQ(layouts.size(), kLayouts.size());
+}
+
+/// mma64 was 0 until it was measured, and kept its bytes; the others were never anything but 1.
+TEST(Registry, FrozenVariantsReadTheMajorsWithTheSameBytes) {
+  const auto reads = [](LayoutId layout, uint16_t form_major) {
+    return find_variant(layout, 16)->reads(form_major);
+  };
+  EXPECT_TRUE(reads(LayoutId::kMma64, 0));
+  EXPECT_TRUE(reads(LayoutId::kMma64, 1));
+  EXPECT_FALSE(reads(LayoutId::kMma64, 2));
+  for (const LayoutId layout : {LayoutId::kPlain, LayoutId::kNative}) {
+    EXPECT_FALSE(reads(layout, 0));
+    EXPECT_TRUE(reads(layout, 1));
+    EXPECT_FALSE(reads(layout, 2));
+  }
 }
 
 TEST(Registry, DefaultGpusOfTheFourBitLayouts) {

@@ -1,8 +1,11 @@
 // Golden digests of packed buffers (SHA-256). Inputs: reference/golden_inputs.h. The digests were
-// made by generators that share no code with this repository.
+// made by generators that share no code with this repository. And one block in full, made by
+// scripts/make_mma64_example.py.
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -55,6 +58,38 @@ TEST(LayoutGolden, Mma64BothPaths) {
     EXPECT_EQ(sha256(pack_mma64(Planes(golden_matrix()), path)), kMma64);
     EXPECT_EQ(sha256(pack_mma64(Planes(padded_corner()), path)), kMma64Pad100x80);
   }
+}
+
+/// Bytes of a dump with an offset before each line of 16.
+std::vector<uint8_t> dumped_bytes(const std::string& path) {
+  std::ifstream in(path);
+  EXPECT_TRUE(in) << path;
+  std::vector<uint8_t> bytes;
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream rest(line.substr(line.find(' ')));
+    for (unsigned byte; rest >> std::hex >> byte;) bytes.push_back(static_cast<uint8_t>(byte));
+  }
+  return bytes;
+}
+
+/// The matrix that make_mma64_example.py packs: every legal scale byte twice.
+Nvfp4Matrix example_block() {
+  Nvfp4Matrix matrix{{64, 64, {}}, {64, 4, {}}};
+  for (uint32_t n = 0; n < 64; ++n)
+    for (uint32_t k = 0; k < 64; ++k)
+      matrix.codes.at.push_back(static_cast<uint8_t>((5 * n + 3 * k + k / 16) % 16));
+  for (uint32_t i = 0; i < 256; ++i)
+    matrix.scales.at.push_back(static_cast<uint8_t>(i % 128 == 0x7F ? 0x80 : i % 128));
+  return matrix;
+}
+
+TEST(LayoutGolden, Mma64BlockWithEveryScaleByte) {
+  const std::vector<uint8_t> golden = dumped_bytes(IMP_GOLDEN "/mma64_nvfp4_v1_block.hex");
+  ASSERT_EQ(golden.size(), 2304u);
+  const Nvfp4Matrix matrix = example_block();
+  EXPECT_EQ(reference::mma64_nvfp4(matrix.codes, matrix.scales), golden);
+  for (const repack::Path path : kPaths)
+    EXPECT_TRUE(pack_mma64(Planes(matrix), path) == to_bytes(golden)) << path_name(path);
 }
 
 TEST(LayoutGolden, Sf128x4BothPaths) {

@@ -170,7 +170,7 @@ TEST(Components, OfAnOddMatrix) {
   const Form& mma64 = *find_form(k, LayoutId::kMma64);
   EXPECT_EQ(mma64.padded_n, 128u);
   EXPECT_EQ(mma64.padded_k, 256u);
-  EXPECT_EQ(mma64.major, 0u);
+  EXPECT_EQ(mma64.major, 1u);
   expect_components(mma64, {{ComponentKind::kBlocks, "U8", {2, 4, 2304}, 0, true},
                             multiplier,
                             input_scale,

@@ -131,7 +131,7 @@ TEST(PrintJson, AnOperand) {
   ASSERT_EQ(found["forms"].size(), 1u);
   const json& form = found["forms"][0];
   EXPECT_EQ(form["layout"], "mma64");
-  EXPECT_EQ(form["major"], 0);
+  EXPECT_EQ(form["major"], 1);
   EXPECT_EQ(form["targets"], "sm_80 sm_86 sm_87 sm_88 sm_89 sm_90");
   EXPECT_EQ(form["padded_n"], 128);
   EXPECT_EQ(form["padded_k"], 128);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 
 #include "kernels/cpu/gemm.h"
@@ -48,6 +49,40 @@ TEST(Registry, SpecTablesAreTheCodes) {
     const layouts::LayoutInfo* layout = layouts::find_layout(n);
     return std::string(layout == nullptr ? "?" : layout->name);
   });
+}
+
+/// Rows "| layout | scheme | major | oldest read |" of SPEC's table of variants.
+TEST(Registry, SpecVariantsAreTheCodes) {
+  std::ifstream spec(std::string(IMP_FORMATS) + "/imp/SPEC.md");
+  std::set<std::string> rows, codes;
+  bool inside = false;
+  for (std::string line; std::getline(spec, line);) {
+    if (line.starts_with("#")) inside = line == "### layout variants";
+    char layout[64] = {}, scheme[64] = {};
+    unsigned major = 0, oldest = 0;
+    if (inside && std::sscanf(line.c_str(), "| %63[a-z0-9] | %63[a-z0-9 ] | %u | %u |", layout,
+                              scheme, &major, &oldest) == 4) {
+      std::string name = scheme;
+      name.erase(name.find_last_not_of(' ') + 1);
+      rows.insert(std::string(layout) + "/" + name + "/" + std::to_string(major) + "/" +
+                  std::to_string(oldest));
+    }
+  }
+  for (const layouts::LayoutVariant& variant : layouts::kVariants)
+    codes.insert(std::string(layouts::find_layout(static_cast<uint16_t>(variant.layout))->name) +
+                 "/" + variant.scheme_name + "/" + std::to_string(variant.major) + "/" +
+                 std::to_string(variant.oldest_major));
+  EXPECT_EQ(rows, codes);
+}
+
+/// The registry of layouts may not include the model's header, so its schemes are its own numbers.
+TEST(Registry, VariantsNameTheSchemesOfTheModel) {
+  EXPECT_EQ(model::scheme_name(static_cast<model::Scheme>(layouts::kEveryScheme)), "?");
+  for (const layouts::LayoutVariant& variant : layouts::kVariants)
+    if (variant.scheme != layouts::kEveryScheme) {
+      EXPECT_EQ(model::scheme_name(static_cast<model::Scheme>(variant.scheme)),
+                variant.scheme_name);
+    }
 }
 
 /// The kernels may not include the model's header, so their numbers are their own.

@@ -73,7 +73,7 @@ TEST(UnpackRaw, TheIndexSaysWhatAKernelNeeds) {
   const auto entry = entry_of(index, file);
   EXPECT_EQ(entry["operand"], "model.layers.0.mlp.experts.gate_up_proj");
   EXPECT_EQ(entry["layout"], "mma64");
-  EXPECT_EQ(entry["major"], 0);
+  EXPECT_EQ(entry["major"], 1);
   EXPECT_EQ(entry["scheme"], "nvfp4");
   EXPECT_EQ(entry["component"], "blocks");
   EXPECT_EQ(entry["dtype"], "U8");

@@ -215,7 +215,7 @@ TEST_F(UnpackRefuses, ExceptionsThatAreNoWholeRecords) {
     operand.scheme = 16;
     operand.group_size = 16;
     b.part("w", 0, 64);
-    b.form(2, 1u << 5).major = 0;
+    b.form(2, 1u << 5);
     b.component(artifact::ComponentKind::kBlocks, Dtype::kU8, {1, 1, 2304},
                 std::string(2304, '\0'));
     b.exceptions(std::string(size, '\0'));
