@@ -119,11 +119,7 @@ void add_prologue(const GemmCall& call, Plan& plan) {
 
 Result<Plan> make_plan(const GemmCall& call, const cuda::Device& device) {
   Plan plan;
-  plan.kernel = call.kernel;
-  if (plan.kernel == GemmKernel::kAuto) {
-    IMP_ASSIGN(plan.kernel, choose_gemm_kernel(call, device));
-  }
-  IMP_TRY(check_kernel(plan.kernel, call, device));
+  IMP_ASSIGN(plan.kernel, choose_gemm_kernel(call, device));
   plan.args = args_of(call);
   const uint64_t limit =
       call.shared_memory_limit_bytes == 0
@@ -163,7 +159,8 @@ std::string_view gemm_kernel_name(GemmKernel kernel) {
 
 Result<GemmKernel> choose_gemm_kernel(const GemmCall& call, const cuda::Device& device) {
   IMP_TRY(check_call(call, false));
-  IMP_TRY(check_kernel(GemmKernel::kAuto, call, device));
+  IMP_TRY(check_kernel(call.kernel, call, device));
+  if (call.kernel != GemmKernel::kAuto) return call.kernel;
   const uint64_t rows =
       call.rows_end != nullptr ? (call.m + call.weight.experts - 1) / call.weight.experts : call.m;
   if (rows <= kMaxDecodeRows) return GemmKernel::kMmaDecode;

@@ -170,11 +170,13 @@ class Tile {
         const uint32_t scale = w.scales[j / 4] >> (8 * (j % 4)) & 0xFF;
         uint32_t b[4];
         weight_pairs<T>(word, Mma64Decode<T>::scale_pair(scale), b);
+        // Steps outside, so that no MMA waits for the one just before it.
 #pragma unroll
-        for (int i = 0; i < S::kRowTiles; ++i) {
+        for (int i = 0; i < S::kRowTiles; ++i)
           mma_m16n8k16<T>(acc[i][j], low[i].x, high[i].x, low[i].y, high[i].y, b[0], b[1]);
+#pragma unroll
+        for (int i = 0; i < S::kRowTiles; ++i)
           mma_m16n8k16<T>(acc[i][j], low[i].z, high[i].z, low[i].w, high[i].w, b[2], b[3]);
-        }
       }
     }
   }

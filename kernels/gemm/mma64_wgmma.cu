@@ -439,25 +439,34 @@ uint32_t step_count(const GemmArgs& args) {
   return (args.k_tiles + S::kUnits - 1) / S::kUnits;
 }
 
+/// Bytes of shared memory beside the ring.
+template <class S>
+uint64_t fixed_bytes(const GemmArgs& args) {
+  const uint64_t counts = args.rows_end != nullptr ? (args.experts + 1) * sizeof(uint32_t) : 0;
+  return 1024 + S::kConsumers * kOutBytes + Shared<S>::kBarrierBytes + counts;
+}
+template <class S>
+bool fits(const GemmArgs& args, uint64_t limit) {
+  return fixed_bytes<S>(args) + 2 * S::kStageBytes <= limit;
+}
+
 template <class S>
 Result<LaunchShape> shape_of(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
-  const uint64_t fixed = 1024 + S::kConsumers * kOutBytes + Shared<S>::kBarrierBytes +
-                         (args.rows_end != nullptr ? (args.experts + 1) * sizeof(uint32_t) : 0);
-  LaunchShape shape;
-  shape.token_tile = S::kTokens;
-  shape.row_tile = S::kConsumers * kBlockRows;
-  if (limit >= fixed)
-    shape.stages =
-        static_cast<uint32_t>(std::min<uint64_t>(kMaxStages, (limit - fixed) / S::kStageBytes));
-  if (shape.stages < 2)
+  const uint64_t fixed = fixed_bytes<S>(args);
+  if (!fits<S>(args, limit))
     return Error{ErrorKind::kUnsupportedLayout,
                  "the wgmma kernel needs " + std::to_string(fixed + 2 * S::kStageBytes) +
                      " bytes of shared memory a block, there are " + std::to_string(limit),
                  "", ""};
+  LaunchShape shape;
+  shape.token_tile = S::kTokens;
+  shape.row_tile = S::kConsumers * kBlockRows;
+  shape.stages =
+      static_cast<uint32_t>(std::min<uint64_t>(kMaxStages, (limit - fixed) / S::kStageBytes));
   shape.shared_bytes = static_cast<uint32_t>(fixed + shape.stages * S::kStageBytes);
-  shape.grid = args.rows_end != nullptr ? device.multiprocessors
-                                        : grid_for_items(item_count<S>(args), step_count<S>(args),
-                                                         device.multiprocessors);
+  shape.grid = device.multiprocessors;
+  if (args.rows_end == nullptr)
+    shape.grid = grid_for_items(item_count<S>(args), step_count<S>(args), device.multiprocessors);
   shape.partial_bytes =
       static_cast<uint64_t>(shape.grid) * S::kConsumerThreads * S::kAcc * sizeof(float);
   return shape;
@@ -537,23 +546,6 @@ uint64_t cost_of(const TileCost& tile, const GemmArgs& args, uint64_t rows, uint
   return (items * args.k_tiles * tile.unit + ctas - 1) / ctas + neighbours * tile.neighbour;
 }
 
-/// The cheapest tile, of those with args.token_tile tokens if the caller asks for it; null if there
-/// is none.
-const TileCost* choose_tile(const GemmArgs& args, uint32_t ctas) {
-  const uint64_t experts = args.rows_end != nullptr ? args.experts : 1;
-  const uint64_t rows = (args.m + experts - 1) / experts;
-  const TileCost* best = nullptr;
-  uint64_t least = 0;
-  for (const TileCost& tile : kTileCosts) {
-    if (args.token_tile != 0 && args.token_tile != tile.tokens) continue;
-    const uint64_t cost = cost_of(tile, args, rows, experts, ctas);
-    if (best != nullptr && cost >= least) continue;
-    best = &tile;
-    least = cost;
-  }
-  return best;
-}
-
 /// Calls `use` with the tile type of (tokens, rows of W).
 template <class Use>
 auto with_tile(uint32_t tokens, uint32_t rows, const Use& use) {
@@ -570,10 +562,33 @@ auto with_tile(uint32_t tokens, uint32_t rows, const Use& use) {
   }
 }
 
+bool fits(const TileCost& tile, const GemmArgs& args, uint64_t limit) {
+  return with_tile(tile.tokens, tile.consumers * kBlockRows,
+                   [&](auto shape) { return fits<decltype(shape)>(args, limit); });
+}
+
+/// The cheapest tile that fits, of those with args.token_tile tokens if the caller asks for it; one
+/// that does not fit where none does; null if there is none of that many tokens.
+const TileCost* choose_tile(const GemmArgs& args, uint32_t ctas, uint64_t limit) {
+  const uint64_t experts = args.rows_end != nullptr ? args.experts : 1;
+  const uint64_t rows = (args.m + experts - 1) / experts;
+  const TileCost* best = nullptr;
+  uint64_t least = UINT64_MAX;
+  for (const TileCost& tile : kTileCosts) {
+    if (args.token_tile != 0 && args.token_tile != tile.tokens) continue;
+    const uint64_t cost =
+        fits(tile, args, limit) ? cost_of(tile, args, rows, experts, ctas) : UINT64_MAX;
+    if (best != nullptr && cost >= least) continue;
+    best = &tile;
+    least = cost;
+  }
+  return best;
+}
+
 }  // namespace
 
 Result<LaunchShape> wgmma_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
-  const TileCost* tile = choose_tile(args, device.multiprocessors);
+  const TileCost* tile = choose_tile(args, device.multiprocessors, limit);
   if (tile == nullptr)
     return Error{ErrorKind::kBadShape,
                  "token tile " + std::to_string(args.token_tile) +
