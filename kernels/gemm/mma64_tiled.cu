@@ -3,8 +3,8 @@
 //
 // X goes through a ring of cp.async stages in shared memory and is shared by the warps along N;
 // W goes from global memory straight to registers, one block ahead, because each warp has rows of
-// its own. Tokens stand on the m16 side of the MMA: a lane then holds two neighbouring outputs of a
-// row of Y.
+// its own. W stands on the m16 side of the MMA: its registers are made one by one and may lie where
+// the instruction wants them, while those of X come four at a time.
 #include <cuda_pipeline_primitives.h>
 
 #include "kernels/gemm/epilogue.cuh"
@@ -31,12 +31,12 @@ struct Shape {
   static constexpr int kRowWarps = kTileBlocks * kWarpsOfBlock;
   static constexpr int kStages = kStageCount;
   static constexpr int kThreads = 32 * kRowWarps * kTokenWarps;
-  static constexpr int kRowTiles = kTokens / kTokenWarps / 16;  ///< m16 tiles of a warp
-  static constexpr int kColumnTiles = 2 * kVectors;             ///< n8 tiles of a warp
+  static constexpr int kTokenTiles = kTokens / kTokenWarps / 8;  ///< n8 tiles of a warp
   static constexpr int kBlocks = kBlocksPerSm;
   static constexpr uint32_t kStageBytes = kTokens * kChunks * 16;
   static constexpr uint32_t kSharedBytes = kStages * kStageBytes;
-  static constexpr int kAccumulators = kRowTiles * kColumnTiles * 4;
+  static_assert(kThreads % kChunks == 0 && kTokens % (kThreads / kChunks) == 0);
+  static constexpr int kAccumulators = kVectors * kTokenTiles * 4;
 };
 using Small = Shape<4, 32, 1, 6, 1>;
 using Middle = Shape<4, 64, 1, 4, 1>;
@@ -60,7 +60,7 @@ struct Weights {
 template <class T, class S>
 class Tile {
  public:
-  using Accumulators = float[S::kRowTiles][S::kColumnTiles][4];
+  using Accumulators = float[S::kVectors][S::kTokenTiles][4];
 
   __device__ __forceinline__ Tile(const GemmArgs& a, uint8_t* shared)
       : a_(a),
@@ -82,13 +82,14 @@ class Tile {
         static_cast<uint64_t>(min(block_row, a_.n_tiles - 1)) * a_.k_tiles * kMma64Nvfp4BlockBytes;
     Weights<S::kVectors> even, odd;
     even.load(w + step0 * kMma64Nvfp4BlockBytes, first_vector_, lane_);
-    for (int s = 0; s < S::kStages - 1; ++s) stage(item, step0 + s, step1, s);
+    const Source source = source_of(item);
+    for (int s = 0; s < S::kStages - 1; ++s) stage(source, step0 + s, step1, s);
     uint32_t slot = 0;
     auto step = [&](uint32_t at, Weights<S::kVectors>& now, Weights<S::kVectors>& next) {
       if (at + 1 < step1) next.load(w + (at + 1) * kMma64Nvfp4BlockBytes, first_vector_, lane_);
       __pipeline_wait_prior(S::kStages - 2);
       __syncthreads();  // the stage is there for all, and all have left the one that is refilled
-      stage(item, at + S::kStages - 1, step1, slot == 0 ? S::kStages - 1 : slot - 1);
+      stage(source, at + S::kStages - 1, step1, slot == 0 ? S::kStages - 1 : slot - 1);
       multiply(now, slot, acc);
       slot = slot + 1 == S::kStages ? 0 : slot + 1;
     };
@@ -101,28 +102,24 @@ class Tile {
   }
 
   __device__ __forceinline__ void store(const Item& item, const Accumulators& acc) const {
-    const uint32_t block_row = item.n_tile * S::kTileBlocks + block_of_warp_;
-    const bool pairs = a_.y_stride % 2 == 0 && reinterpret_cast<uint64_t>(a_.y) % 8 == 0;
+    const uint32_t first_n =
+        (item.n_tile * S::kTileBlocks + block_of_warp_) * kBlockRows + 16 * first_vector_ + g_;
 #pragma unroll
-    for (int j = 0; j < S::kColumnTiles; ++j) {
-      const uint32_t n = block_row * kBlockRows + 16 * first_vector_ + 8 * j + 2 * c_;
-      const RowEpilogue left = row_epilogue(a_, item.expert, n);
-      const RowEpilogue right = row_epilogue(a_, item.expert, n + 1);
-      if (n >= a_.n) continue;
+    for (int i = 0; i < S::kVectors; ++i)
 #pragma unroll
-      for (int i = 0; i < S::kRowTiles; ++i)
+      for (int r = 0; r < 2; ++r) {
+        const uint32_t n = first_n + 16 * i + 8 * r;
+        const RowEpilogue finish = row_epilogue(a_, item.expert, n);
+        if (n >= a_.n) continue;
 #pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const uint32_t row = item.row0 + first_token_ + 16 * i + g_ + 8 * r;
-          if (row >= item.row_end) continue;
-          const float y0 = left(acc[i][j][2 * r], a_.bias != nullptr);
-          const float y1 = right(acc[i][j][2 * r + 1], a_.bias != nullptr);
-          if (pairs && n + 1 < a_.n)
-            store_pair(row, n, y0, y1);
-          else
-            store_one(row, n, y0, y1);
-        }
-    }
+        for (int j = 0; j < S::kTokenTiles; ++j)
+#pragma unroll
+          for (int v = 0; v < 2; ++v) {
+            const uint32_t row = item.row0 + first_token_ + 8 * j + 2 * c_ + v;
+            if (row < item.row_end)
+              store_value<T>(a_, row, n, finish(acc[i][j][2 * r + v], a_.bias != nullptr));
+          }
+      }
   }
 
  private:
@@ -132,19 +129,36 @@ class Tile {
     return row * kChunks * 16 + (chunk ^ (row & 1)) * 16;
   }
 
-  /// Begins the copy of the rows of X for step `at` into a slot of the ring; an empty copy past the
-  /// end.
-  __device__ __forceinline__ void stage(const Item& item, uint32_t at, uint32_t end,
+  /// The pieces of X that a thread copies: one chunk of every kRowStep-th row of the tile.
+  /// Addresses are made once an item, because 64-bit products would outnumber the copies.
+  static constexpr uint32_t kRowStep = S::kThreads / kChunks;
+  static constexpr uint32_t kPieces = S::kTokens / kRowStep;
+  struct Source {
+    const T* first;
+    uint32_t column;  ///< inside a step
+    uint32_t rows;    ///< of the pieces, how many lie inside the item
+  };
+  __device__ __forceinline__ Source source_of(const Item& item) const {
+    const uint32_t row = item.row0 + threadIdx.x / kChunks, column = threadIdx.x % kChunks * 8;
+    const uint32_t rows = row < item.row_end ? (item.row_end - row + kRowStep - 1) / kRowStep : 0;
+    return {static_cast<const T*>(a_.x) + row * a_.x_stride + column, column, rows};
+  }
+
+  /// Begins the copy of X for step `at` into a slot of the ring; an empty copy past the end. Pieces
+  /// outside of X become zeros.
+  __device__ __forceinline__ void stage(const Source& source, uint32_t at, uint32_t end,
                                         uint32_t slot) const {
     if (at < end) {
-      for (uint32_t i = threadIdx.x; i < S::kTokens * kChunks; i += S::kThreads) {
-        const uint32_t row = i / kChunks, chunk = i % kChunks;
-        const uint32_t column = at * kBlockColumns + chunk * 8;
-        const bool inside = item.row0 + row < item.row_end && column < a_.k;
-        const T* source =
-            static_cast<const T*>(a_.x) + (inside ? (item.row0 + row) * a_.x_stride + column : 0);
-        __pipeline_memcpy_async(shared_ + slot * S::kStageBytes + chunk_offset(row, chunk), source,
-                                16, inside ? 0 : 16);
+      const bool inside = at * kBlockColumns + source.column < a_.k;
+      const T* from = source.first + at * kBlockColumns;
+      uint8_t* to = shared_ + slot * S::kStageBytes +
+                    chunk_offset(threadIdx.x / kChunks, threadIdx.x % kChunks);
+#pragma unroll
+      for (uint32_t i = 0; i < kPieces; ++i) {
+        const bool copied = inside && i < source.rows;
+        __pipeline_memcpy_async(to + i * kRowStep * kChunks * 16,
+                                copied ? from : static_cast<const T*>(a_.x), 16, copied ? 0 : 16);
+        from += kRowStep * a_.x_stride;
       }
     }
     __pipeline_commit();
@@ -155,46 +169,28 @@ class Tile {
     const uint8_t* x = shared_ + slot * S::kStageBytes;
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      uint4 low[S::kRowTiles], high[S::kRowTiles];  // rows g and g + 8: eight columns each
+      uint4 tokens[S::kTokenTiles];  // eight columns of token g: two MMA steps
 #pragma unroll
-      for (int i = 0; i < S::kRowTiles; ++i) {
-        const uint32_t row = first_token_ + 16 * i + g_;
-        low[i] = *reinterpret_cast<const uint4*>(x + chunk_offset(row, 2 * c_ + h));
-        high[i] = *reinterpret_cast<const uint4*>(x + chunk_offset(row + 8, 2 * c_ + h));
-      }
+      for (int j = 0; j < S::kTokenTiles; ++j)
+        tokens[j] = *reinterpret_cast<const uint4*>(
+            x + chunk_offset(first_token_ + 8 * j + g_, 2 * c_ + h));
 #pragma unroll
-      for (int j = 0; j < S::kColumnTiles; ++j) {
-        const uint4 codes = w.codes[j / 2];
-        const uint32_t word =
-            j % 2 == 0 ? (h == 0 ? codes.x : codes.y) : (h == 0 ? codes.z : codes.w);
-        const uint32_t scale = w.scales[j / 4] >> (8 * (j % 4)) & 0xFF;
-        uint32_t b[4];
-        weight_pairs<T>(word, Mma64Decode<T>::scale_pair(scale), b);
+      for (int i = 0; i < S::kVectors; ++i) {
+        const uint32_t scales = w.scales[i / 2] >> (16 * (i % 2));
+        uint32_t low[4], high[4];  // rows g and g + 8
+        weight_pairs<T>(h == 0 ? w.codes[i].x : w.codes[i].y,
+                        Mma64Decode<T>::scale_pair(scales & 0xFF), low);
+        weight_pairs<T>(h == 0 ? w.codes[i].z : w.codes[i].w,
+                        Mma64Decode<T>::scale_pair(scales >> 8 & 0xFF), high);
         // Steps outside, so that no MMA waits for the one just before it.
 #pragma unroll
-        for (int i = 0; i < S::kRowTiles; ++i)
-          mma_m16n8k16<T>(acc[i][j], low[i].x, high[i].x, low[i].y, high[i].y, b[0], b[1]);
+        for (int j = 0; j < S::kTokenTiles; ++j)
+          mma_m16n8k16<T>(acc[i][j], low[0], high[0], low[1], high[1], tokens[j].x, tokens[j].y);
 #pragma unroll
-        for (int i = 0; i < S::kRowTiles; ++i)
-          mma_m16n8k16<T>(acc[i][j], low[i].z, high[i].z, low[i].w, high[i].w, b[2], b[3]);
+        for (int j = 0; j < S::kTokenTiles; ++j)
+          mma_m16n8k16<T>(acc[i][j], low[2], high[2], low[3], high[3], tokens[j].z, tokens[j].w);
       }
     }
-  }
-
-  __device__ __forceinline__ void store_pair(uint32_t row, uint32_t n, float y0, float y1) const {
-    const uint64_t at = row * a_.y_stride + n;
-    if (a_.y_type == Float::kF32) {
-      *reinterpret_cast<float2*>(static_cast<float*>(a_.y) + at) = {y0, y1};
-      return;
-    }
-    const T pair[2] = {round_to<T>(y0), round_to<T>(y1)};
-    *reinterpret_cast<uint32_t*>(static_cast<T*>(a_.y) + at) =
-        static_cast<uint32_t>(reinterpret_cast<const uint16_t&>(pair[0])) |
-        static_cast<uint32_t>(reinterpret_cast<const uint16_t&>(pair[1])) << 16;
-  }
-  __device__ __forceinline__ void store_one(uint32_t row, uint32_t n, float y0, float y1) const {
-    store_value<T>(a_, row, n, y0);
-    if (n + 1 < a_.n) store_value<T>(a_, row, n + 1, y1);
   }
 
   const GemmArgs& a_;
@@ -220,7 +216,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
   uint4* partials = reinterpret_cast<uint4*>(a.partials);
   Segment segment;
   while (segments.next(segment)) {
-    float acc[S::kRowTiles][S::kColumnTiles][4] = {};
+    float acc[S::kVectors][S::kTokenTiles][4] = {};
     auto& flat = reinterpret_cast<float(&)[S::kAccumulators]>(acc);
     const Item item = items[segment.item];
     tile.sum(item, segment.step0, segment.step1, acc);
