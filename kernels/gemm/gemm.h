@@ -100,7 +100,8 @@ Result<uint64_t> gemm_workspace_bytes(const GemmCall& call, const cuda::Device& 
 /// Prepare a workspace; once, and again after a launch that failed.
 Status gemm_workspace_init(void* workspace, uint64_t workspace_bytes, cuda::StreamHandle stream);
 
-/// The kernel that `call` runs on `device`: the one it names, or what kAuto means. Errors: as gemm().
+/// The kernel that `call` runs on `device`: the one it names, or what kAuto means. Errors: as
+/// gemm().
 Result<GemmKernel> choose_gemm_kernel(const GemmCall& call, const cuda::Device& device);
 
 /// Launch. X' = X gathered by k_gather, times k_scale in f32, rounded to x_type, is what meets W.

@@ -38,7 +38,7 @@ struct Shape {
   static_assert(kThreads % kChunks == 0 && kTokens % (kThreads / kChunks) == 0);
   static constexpr int kAccumulators = kVectors * kTokenTiles * 4;
 };
-using Small = Shape<4, 32, 1, 6, 1>;
+using Small = Shape<4, 32, 1, 6, 2>;
 using Middle = Shape<4, 64, 1, 4, 1>;
 using Large = Shape<2, 128, 2, 4, 1>;
 
@@ -226,7 +226,7 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     }
     if (segment.step1 != a.k_tiles) {
       const uint32_t last = segments.last_rank_of(segment.item);
-      collect_registers(partials, S::kThreads, threadIdx.x, segments.rank() + 1, last, flat);
+      collect_registers<8>(partials, S::kThreads, threadIdx.x, segments.rank() + 1, last, flat);
     }
     tile.store(item, acc);
   }

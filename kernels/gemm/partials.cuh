@@ -107,18 +107,18 @@ __device__ __forceinline__ void collect_slices(uint4* partials, uint32_t threads
 }
 
 /// Adds what ranks `first` to `last` published, in order.
-template <int kFloats>
+template <int kInFlight = kPartialsInFlight, int kFloats>
 __device__ __forceinline__ void collect_registers(uint4* partials, uint32_t threads,
                                                   uint32_t thread, uint32_t first, uint32_t last,
                                                   float (&acc)[kFloats]) {
   constexpr int kVectors = kFloats / 4;
-  if constexpr (kVectors < kPartialsInFlight) {
-    constexpr int kRanks = kPartialsInFlight / kVectors;
+  if constexpr (kVectors < kInFlight) {
+    constexpr int kRanks = kInFlight / kVectors;
     for (uint32_t rank = first; rank <= last; rank += kRanks)
       collect_part<kRanks, 0, kVectors>(partials, threads, thread, rank, last, acc);
   } else {
     // Fewer beside a large accumulator, which leaves few registers.
-    constexpr int kSlice = kVectors > 16 ? kPartialsInFlight / 4 : kPartialsInFlight;
+    constexpr int kSlice = kVectors > 16 ? kInFlight / 4 : kInFlight;
     for (uint32_t rank = first; rank <= last; ++rank)
       collect_slices<0, kSlice>(partials, threads, thread, rank, acc);
   }
