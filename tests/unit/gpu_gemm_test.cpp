@@ -1,6 +1,7 @@
 // GEMM kernels on the card. Three kinds of activations (identity, sparse +-1, random) at every
 // regime of M, for every kernel that the device has.
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "kernels/gemm/k_order.h"
@@ -218,6 +219,32 @@ TEST_F(GpuGemm, RepeatedLaunchesAndGraphReplaysGiveTheSameBits) {
       EXPECT_EQ(y, c.run(x, {.kernel = kernel, .repeats = 50, .graph = true}));
       EXPECT_EQ(y, c.run(x, {.kernel = kernel, .overlap = true, .repeats = 50, .graph = true}));
     }
+}
+
+// A partial sum that is NaN must not look like one that is not there yet.
+TEST_F(GpuGemm, InfinityAndNanStayInTheirRow) {
+  GemmCase c({.n = 1024, .k = 4096}, device(), 15);
+  for (const GemmKernel kernel : kernels())
+    for (const Float type : {Float::kBf16, Float::kF16})
+      for (const uint64_t m : {3, 16, 64, 256}) {
+        if (m > 16 && kernel == GemmKernel::kMmaDecode) continue;
+        Rows x = random_rows(type, m, 4096, 43);
+        const std::vector<float> without = c.run(x, {.kernel = kernel});
+        const float infinity = std::numeric_limits<float>::infinity();
+        for (uint64_t k = 0; k < 4096; k += 64) x.set(1, k, k % 128 == 0 ? infinity : -infinity);
+        x.bits[2 * 4096 + 5] = 0xFFFF;  // a NaN with every bit set
+        const std::vector<float> with = c.run(x, {.kernel = kernel});
+        for (uint64_t i = 0; i < m; ++i)
+          for (uint64_t n = 0; n < 1024; ++n) {
+            const float y = with[i * 1024 + n];
+            if (i == 1)
+              ASSERT_FALSE(std::isfinite(y)) << where(kernel, m, i, n);
+            else if (i == 2)
+              ASSERT_TRUE(std::isnan(y)) << where(kernel, m, i, n);
+            else
+              ASSERT_EQ(y, without[i * 1024 + n]) << where(kernel, m, i, n);
+          }
+      }
 }
 
 TEST_F(GpuGemm, ConfigurationsOfSmallerCards) {
