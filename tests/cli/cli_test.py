@@ -261,7 +261,7 @@ class Interruption(Cli):
                 check.verify(self)
         self.assertGreater(killed, 2)
 
-    def test_killed_runs_leave_nothing_under_the_final_name(self):
+    def test_killed_runs_leave_nothing_or_a_whole_file_under_the_final_name(self):
         test = self
 
         class Check:
@@ -272,7 +272,8 @@ class Interruption(Cli):
                     os.remove(test.path('out.imp'))
 
             def verify(self, case):
-                case.assertFalse(os.path.exists(test.path('out.imp')))
+                if os.path.exists(test.path('out.imp')):  # killed between the rename and the end of the process
+                    case.assertEqual(run('imp-verify', test.path('out.imp'), '--source', test.big)[0], 0)
         self.kill_at_random_moments(signal.SIGKILL, Check())
 
     def test_interrupted_overwrite_leaves_the_old_file_whole(self):
