@@ -87,7 +87,8 @@ struct GemmCall {
   /// kWgmma) or 256 (kWgmma). For tuning by shape.
   uint32_t token_tile = 0;
   /// The launch may begin while the kernel before it on the stream still runs (programmatic
-  /// dependent launch): weights are prefetched, X is read after that kernel has ended.
+  /// dependent launch): weights are prefetched, X is read after that kernel has ended. A call that
+  /// must reorder, gather or scale X first begins with that, after the kernel before.
   bool overlap = false;
   /// 0: what the device has. Smaller values give the configurations of smaller cards.
   uint64_t shared_memory_limit_bytes = 0;
