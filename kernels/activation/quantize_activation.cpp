@@ -1,26 +1,14 @@
 #include "kernels/activation/quantize_activation.h"
 
 #include <string>
-#include <utility>
 
 #include "kernels/activation/launch.h"
+#include "kernels/gemm/refusals.h"
 
 namespace imp::kernels {
 namespace {
 
 constexpr uint64_t kMaxExtent = uint64_t{1} << 31;
-
-Error bad_shape(std::string message) {
-  return Error{ErrorKind::kBadShape, std::move(message), "", ""};
-}
-
-Status check_pointer(const char* what, const void* pointer, uint64_t alignment) {
-  if (pointer == nullptr) return bad_shape(std::string(what) + " is a null pointer");
-  if (reinterpret_cast<uintptr_t>(pointer) % alignment != 0)
-    return bad_shape(std::string(what) + " is not aligned to " + std::to_string(alignment) +
-                     " bytes");
-  return {};
-}
 
 Status check_shape(const QuantizeActivationCall& call) {
   if (call.x_type == Float::kF32) return bad_shape("activations are f32, expected bf16 or f16");

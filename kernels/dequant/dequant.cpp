@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
 
 #include "kernels/dequant/launch.h"
+#include "kernels/gemm/refusals.h"
 
 namespace imp::kernels {
 namespace {
@@ -18,10 +18,6 @@ constexpr uint64_t kVectorBytes = 16;
 constexpr uint64_t kWordBytes = 4;
 /// Rows and columns beyond any model; sizes below stay far from the end of 64 bits.
 constexpr uint64_t kMaxExtent = uint64_t{1} << 31;
-
-Error bad_shape(std::string message) {
-  return Error{ErrorKind::kBadShape, std::move(message), "", ""};
-}
 
 Status check_aligned(const char* what, const void* pointer, uint64_t stride_bytes,
                      uint64_t alignment) {

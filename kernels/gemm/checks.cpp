@@ -2,14 +2,14 @@
 
 #include <string>
 
+#include "kernels/gemm/refusals.h"
+
 namespace imp::kernels {
 namespace {
 
 constexpr uint16_t kMma64 = 2;   // layout numbers of form records
 constexpr uint16_t kNvfp4 = 16;  // scheme numbers of operand records
 constexpr uint64_t kMaxSize = uint64_t{1} << 31;
-
-Error bad_shape(const std::string& what) { return Error{ErrorKind::kBadShape, what, "", ""}; }
 
 bool aligned(const void* pointer, uint64_t bytes) {
   return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;

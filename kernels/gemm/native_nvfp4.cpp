@@ -6,6 +6,7 @@
 
 #include "kernels/gemm/native_launch.h"
 #include "kernels/gemm/native_tile.h"
+#include "kernels/gemm/refusals.h"
 
 namespace imp::kernels {
 namespace {
@@ -13,22 +14,11 @@ namespace {
 constexpr uint16_t kNative = 3, kNvfp4 = 16;  // registry numbers (formats/imp/SPEC.md)
 constexpr uint64_t kMaxExtent = uint64_t{1} << 30;
 
-Error bad_shape(std::string message) {
-  return Error{ErrorKind::kBadShape, std::move(message), "", ""};
-}
 Error unsupported(std::string message) {
   return Error{ErrorKind::kUnsupportedLayout, std::move(message), "", ""};
 }
 
 uint64_t element_bytes(Float type) { return type == Float::kF32 ? 4 : 2; }
-
-Status check_pointer(const char* what, const void* pointer, uint64_t alignment) {
-  if (pointer == nullptr) return bad_shape(std::string(what) + " is a null pointer");
-  if (reinterpret_cast<uintptr_t>(pointer) % alignment != 0)
-    return bad_shape(std::string(what) + " is not aligned to " + std::to_string(alignment) +
-                     " bytes");
-  return {};
-}
 
 Status check_served(const NativeGemmCall& call, const cuda::Device& device) {
   const DeviceWeight& weight = call.weight;
