@@ -95,14 +95,15 @@ struct OperandRecord {
   uint64_t experts;     ///< 1 for dense
   uint64_t n;           ///< rows of one expert: output features, all parts together
   uint64_t k;           ///< columns: input features
-  uint32_t group_size;  ///< codes along K that share a block scale; 0: none
+  uint32_t group_size;  ///< codes along K that share a block scale; 0: no block scales
   uint32_t flags;       ///< OperandFlags
   uint32_t first_part;
   uint32_t part_count;
   uint32_t first_form;
   uint32_t form_count;
   uint32_t execution_index;  ///< order in which a forward pass meets the operands, 0..count-1
-  uint32_t reserved[7];      ///< zero
+  uint32_t group_rows;       ///< rows that share a block scale; 0: each row has its own
+  uint32_t reserved[6];      ///< zero
 };
 static_assert(sizeof(OperandRecord) == 96);
 static_assert(offsetof(OperandRecord, experts) == 16);
@@ -131,6 +132,10 @@ enum class ScalarState : uint8_t {
   kAbsent = 0,      ///< the source has no such scalar
   kMultiplier = 1,  ///< value multiplies
   kDivisor = 2,     ///< value divides: a kernel multiplies by fl32(1 / value)
+  /// The source's bits are no scale and nothing depends on them (the input scale of an expert that
+  /// was never routed to; the global scale of codes that are all zero): a kernel gets the absent
+  /// value for an input scale and 1 for a multiplier.
+  kUnused = 3,
 };
 
 /// One number of the source with its original 32 bits.
@@ -147,7 +152,7 @@ inline constexpr uint64_t kTargetAny = 1ull << 63;  ///< bit of FormRecord::targ
 struct FormRecord {
   uint16_t layout;   ///< registry "layouts"
   uint16_t major;    ///< registry "layout variants": version of the layout for this scheme
-  uint16_t dialect;  ///< 0 where the layout has none
+  uint16_t dialect;  ///< 0 where the layout has none; of plain the encoding of the codes
   uint16_t reserved0;
   uint64_t targets;  ///< bit set over registry "targets"; kTargetAny
   uint64_t padded_n;
@@ -169,11 +174,18 @@ enum class ComponentKind : uint16_t {
   kMultiplier = 8,  ///< f32 [E, parts]: what a kernel multiplies by (fl32(1/x) for divisors)
   kInputScale = 9,  ///< f32 [E, parts]; absent ones are the NaN 0x7FC00000
   kKScale = 10,
-  kKGather = 11,
-  kBias = 12,  ///< [E, N]
+  kKGather = 11,  ///< u32 [E, K]: source column of each packed column
+  kBias = 12,     ///< [E, N]
   kSvdA = 13,
   kSvdB = 14,
   kExceptions = 15,
+  kFp8Grid = 16,         ///< f32: grid of the fp8 intermediate of W4A8_AWQ; no factor of the weight
+  kSourceShape = 17,     ///< the source's own record of [N, K]
+  kBitmask = 18,         ///< of the bitmask encodings
+  kRowOffsets = 19,      ///< of encoding bitmask
+  kInputZeroPoint = 20,  ///< zero point of asymmetric static activations
+  kOutputScale = 21,     ///< scale of the module's output; no part of the GEMM
+  kGroupIndex = 22,      ///< i32 [K]: group of each column, as act-order checkpoints have it
 };
 
 enum ComponentFlags : uint16_t {
@@ -223,7 +235,8 @@ struct SourceTensorRecord {
   uint32_t operand;    ///< index into operands, kNone if ignored
   uint32_t part;       ///< ordinal inside the operand
   uint32_t expert;     ///< kNone for a tensor that holds every expert
-  uint32_t reserved0;
+  uint16_t encoding;   ///< registry "encodings": how its bytes are the canonical plane
+  uint16_t reserved0;
   StringRef reason;  ///< why it was ignored; else empty
   uint64_t reserved[2];
 };

@@ -1,8 +1,8 @@
 // The canonical model: every importer ends here, everything behind it starts here.
 //
-// Conventions, fixed once: a GEMM weight is [N, K] (or E experts of it), K contiguous; w = code *
-// block_scale * multiplier. Names are canonical ("model.layers.0.self_attn.q_proj"); each plane
-// knows the source tensor it is.
+// Conventions, fixed once: a GEMM weight is [N, K] (or E experts of it), K contiguous; w = (code -
+// zero_point) * block_scale * multiplier. Names are canonical ("model.layers.0.self_attn.q_proj");
+// each plane knows the source tensor it is.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "formats/imp/ondisk.h"
+#include "src/base/digest.h"
 #include "src/base/dtype.h"
 #include "src/base/file.h"
 #include "src/base/shape.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/quant/encoding.h"
 
 namespace imp::model {
 
@@ -24,6 +26,7 @@ using artifact::ComponentKind;
 using artifact::Disposition;
 using artifact::kNone;
 using artifact::ScalarState;
+using quant::Encoding;
 
 /// A file of the source, open for reading.
 struct SourceFile {
@@ -53,10 +56,12 @@ struct Source {
 };
 
 /// The source tensors that are one kind of plane of a weight, one an expert (kNone: this expert has
-/// none). One entry for a tensor that holds all experts.
+/// none). One entry for a tensor that holds all experts (its first dimension), and for one whose
+/// bytes are every expert's (scales of a stack).
 struct PlaneSet {
   ComponentKind kind = ComponentKind::kCodes;
   std::vector<uint32_t> tensors;
+  Encoding encoding = Encoding::kRows;
 };
 
 /// A number of the source, bits and convention kept.
@@ -77,13 +82,28 @@ struct Weight {
   uint64_t experts = 1;
   uint64_t n = 0;  ///< of one expert; for non-GEMM tensors the elements of the leading dimensions
   uint64_t k = 0;
-  uint32_t group_size = 0;
+  uint32_t group_size =
+      0;  ///< columns under one block scale (k for a scale per row); 0: no block scales
+  uint32_t group_rows = 1;   ///< rows under one block scale
   Dtype dtype = Dtype::kU8;  ///< of the codes plane
   Shape shape;               ///< of the codes plane of one expert, as in the source
+  bool stacked = false;      ///< one source tensor holds the codes of all experts
+  /// The producer means activations of 8 bits (fp8, int8), static or dynamic: an 8-bit GEMM takes
+  /// the codes as they are.
+  bool activations_8bit = false;
+  std::string
+      why;  ///< which tensors and which words of the configuration made it this scheme, for
+            ///< people: "weight U8 + weight_scale F8_E4M3 [N, K/16] + weight_scale_2: NVFP4"
   std::vector<PlaneSet> planes;
-  std::vector<Scalar> multipliers;   ///< one an expert, or empty
+  std::vector<Scalar> multipliers;   ///< one an expert, or empty where the weight has none
   std::vector<Scalar> input_scales;  ///< one an expert, or empty where no expert has one
-  bool tied_head = false;            ///< token embedding that is the output head too
+  /// Act-order weights, one an expert: column of the source that is column i once columns are
+  /// sorted by group, equal groups in source order. Empty where columns are in the order of their
+  /// groups.
+  std::vector<std::vector<uint32_t>> k_gather;
+  std::vector<Digest128>
+      k_scales;            ///< of the k_scale plane, one an expert; empty where it has none
+  bool tied_head = false;  ///< token embedding that is the output head too
 
   const PlaneSet* find(ComponentKind kind) const {
     for (const PlaneSet& set : planes)

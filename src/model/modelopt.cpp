@@ -7,16 +7,16 @@
 
 #include "src/model/architecture.h"
 #include "src/model/grouping.h"
+#include "src/model/modelopt_config.h"
 #include "src/model/module_table.h"
 #include "src/model/nvfp4_module.h"
 #include "src/model/patterns.h"
-#include "src/model/quant_config.h"
 #include "src/model/scalars.h"
 
 namespace imp::model {
 namespace {
 
-Status check_recipe(const QuantConfig& config, const std::string& folder) {
+Status check_recipe(const ModelOptConfig& config, const std::string& folder) {
   const std::string where = folder + "/" + config.file;
   if (config.quant_algo.empty())
     return Error{ErrorKind::kUnsupportedScheme,
@@ -71,7 +71,8 @@ Status check_kv_pairs(const Source& source, const std::map<std::string, Module>&
 
 /// Configuration and tensors must tell one story; where they do not, the tensors decide and the
 /// user is told.
-void compare_with_exclude_list(const Model& model, const QuantConfig& config, bool tied, Log& log) {
+void compare_with_exclude_list(const Model& model, const ModelOptConfig& config, bool tied,
+                               Log& log) {
   ModulePatterns patterns(config.exclude_modules, log);
   for (const Weight& weight : model.weights) {
     // Exporters list modules; a norm's weight is named after its tensor.
@@ -147,8 +148,8 @@ Status check_layer_numbers(const Source& source, const std::map<std::string, Mod
 
 Result<Model> import_modelopt(hf::Checkpoint checkpoint, Log& log) {
   const std::string folder = checkpoint.folder.string();
-  IMP_ASSIGN(const QuantConfig config,
-             read_quant_config(checkpoint.config, checkpoint.hf_quant_config, folder, log));
+  IMP_ASSIGN(const ModelOptConfig config,
+             read_modelopt_config(checkpoint.config, checkpoint.hf_quant_config, folder, log));
   IMP_TRY(check_recipe(config, folder));
   if (!checkpoint.config)
     return Error{ErrorKind::kUnsupportedArchitecture,

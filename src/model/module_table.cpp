@@ -9,22 +9,6 @@
 namespace imp::model {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Suffix>, kSuffixCount> kSuffixes = {{
-    {"weight", Suffix::kWeight},
-    {"weight_scale", Suffix::kWeightScale},
-    {"weight_scale_2", Suffix::kWeightScale2},
-    {"input_scale", Suffix::kInputScale},
-    {"bias", Suffix::kBias},
-    {"k_scale", Suffix::kKScale},
-    {"v_scale", Suffix::kVScale},
-}};
-
-std::optional<Suffix> suffix_from(std::string_view text) {
-  for (const auto& [name, suffix] : kSuffixes)
-    if (name == text) return suffix;
-  return std::nullopt;
-}
-
 /// Why a suffix that exporters do write is not taken here; empty for one that nobody writes.
 std::string known_but_unsupported(std::string_view suffix) {
   constexpr std::pair<std::string_view, std::string_view> kKnown[] = {
@@ -54,14 +38,14 @@ Error unknown_suffix(const Source& source, uint32_t tensor, const std::string& s
       "suffix '" + suffix + "' is not supported" + (what.empty() ? "" : " (" + what + ")"));
 }
 
-Error misplaced_suffix(const Source& source, uint32_t tensor, Suffix suffix, const ParsedName& name,
+Error misplaced_suffix(const Source& source, uint32_t tensor, Suffix suffix,
                        const ModuleRole& role) {
   const bool scale = suffix == Suffix::kWeightScale || suffix == Suffix::kWeightScale2 ||
                      suffix == Suffix::kInputScale;
   if (scale && role.kind == ModuleKind::kEmbedding)
     return tensor_error(source, tensor, ErrorKind::kUnsupportedScheme,
                         "a quantized token embedding is not supported");
-  return unknown_suffix(source, tensor, name.suffix);
+  return unknown_suffix(source, tensor, source.tensors[tensor].name);
 }
 
 Error unknown_module(const Source& source, uint32_t tensor, const ParsedName& name) {
@@ -96,21 +80,26 @@ Result<std::map<std::string, Module>> sort_into_modules(const Source& source) {
       return tensor_error(
           source, t, ErrorKind::kUnknownTensor,
           "name is not of the form MODULE.SUFFIX with plain layer and expert numbers");
-    const auto suffix = suffix_from(name->suffix);
+    const std::string& full = source.tensors[t].name;
+    const std::string word = full.substr(full.rfind('.') + 1);
+    const bool known = name->suffix == Suffix::kWeight || name->suffix == Suffix::kWeightScale ||
+                       name->suffix == Suffix::kWeightScale2 ||
+                       name->suffix == Suffix::kInputScale || name->suffix == Suffix::kBias ||
+                       name->suffix == Suffix::kKScale || name->suffix == Suffix::kVScale;
     const auto role = role_of_leaf(name->leaf);
-    if (!suffix && (role || !known_but_unsupported(name->suffix).empty()))
-      return unknown_suffix(source, t, name->suffix);
+    if (!known && (role || !known_but_unsupported(word).empty()))
+      return unknown_suffix(source, t, word);
     if (!role) return unknown_module(source, t, *name);
-    if (!suffix_fits(*suffix, *name, *role))
-      return misplaced_suffix(source, t, *suffix, *name, *role);
+    if (!suffix_fits(name->suffix, *name, *role))
+      return misplaced_suffix(source, t, name->suffix, *role);
     Module& module = modules[name->module];
     module.name = name->module;
     module.leaf = name->leaf;
     module.layer = name->layer;
     module.role = *role;
     module.per_expert = name->expert != kNone;
-    uint32_t& slot =
-        module.experts[module.per_expert ? name->expert : 0].tensor[static_cast<size_t>(*suffix)];
+    uint32_t& slot = module.experts[module.per_expert ? name->expert : 0]
+                         .tensor[static_cast<size_t>(name->suffix)];
     if (slot != kNone)
       return tensor_error(source, t, ErrorKind::kDuplicateName,
                           "means the same as tensor '" + source.tensors[slot].name + "'");

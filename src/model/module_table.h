@@ -12,18 +12,6 @@
 
 namespace imp::model {
 
-/// Suffixes that have a meaning beside a ModelOpt NVFP4 module.
-enum class Suffix : uint8_t {
-  kWeight,
-  kWeightScale,
-  kWeightScale2,
-  kInputScale,
-  kBias,
-  kKScale,
-  kVScale
-};
-inline constexpr size_t kSuffixCount = 7;
-
 /// One module of one expert: the tensor of each suffix, kNone where there is none.
 struct ModuleTensors {
   std::array<uint32_t, kSuffixCount> tensor;
@@ -38,12 +26,12 @@ struct Module {
   uint32_t layer = kNone;
   ModuleRole role{};
   bool per_expert = false;
-  std::map<uint32_t, ModuleTensors> experts;  ///< key 0 for a dense module
+  std::map<uint32_t, ModuleTensors> experts;  ///< key 0 for a dense module and for a stack
 };
 
-/// Sort every tensor of `source` into its module, by canonical name. Errors: kUnknownTensor for a
-/// name or suffix without a meaning (saying which), kDuplicateName for two tensors that normalise
-/// to one name.
+/// Sort every tensor of `source` into its module, by canonical name; a tensor that is no suffix of
+/// a module (Suffix::kParameter) is a module of its own. Errors: kUnknownTensor for a suffix
+/// without a meaning (saying which), kDuplicateName for two tensors that normalise to one name.
 Result<std::map<std::string, Module>> sort_into_modules(const Source& source);
 
 }  // namespace imp::model

@@ -21,6 +21,43 @@ constexpr std::array<Rename, 8> kPrefixes = {{
     {"language_model.norm", "model.norm"},
 }};
 
+struct SuffixRow {
+  std::string_view text;
+  Suffix suffix;
+};
+
+constexpr SuffixRow kSuffixes[] = {
+    {"weight", Suffix::kWeight},
+    {"weight_packed", Suffix::kWeightPacked},
+    {"compressed", Suffix::kCompressed},
+    {"weight_scale", Suffix::kWeightScale},
+    {"scale", Suffix::kScale},
+    {"weight_scale_inv", Suffix::kWeightScaleInv},
+    {"weight_scale_2", Suffix::kWeightScale2},
+    {"weight_global_scale", Suffix::kGlobalScale},
+    {"input_scale", Suffix::kInputScale},
+    {"input_global_scale", Suffix::kInputGlobalScale},
+    {"weight_zero_point", Suffix::kWeightZeroPoint},
+    {"input_zero_point", Suffix::kInputZeroPoint},
+    {"weight_shape", Suffix::kWeightShape},
+    {"weight_g_idx", Suffix::kGroupIndex},
+    {"bitmask", Suffix::kBitmask},
+    {"row_offsets", Suffix::kRowOffsets},
+    {"pre_quant_scale", Suffix::kPreQuantScale},
+    {"output_scale", Suffix::kOutputScale},
+    {"bias", Suffix::kBias},
+    {"k_scale", Suffix::kKScale},
+    {"v_scale", Suffix::kVScale},
+    {"k_bias", Suffix::kKBias},
+    {"v_bias", Suffix::kVBias},
+};
+
+Suffix suffix_from(std::string_view text) {
+  for (const auto& [name, suffix] : kSuffixes)
+    if (name == text) return suffix;
+  return Suffix::kParameter;
+}
+
 struct LeafRow {
   std::string_view leaf;
   ModuleRole role;
@@ -80,7 +117,7 @@ std::optional<ParsedName> parse_name(std::string_view tensor_name) {
   const size_t dot = name.rfind('.');
   if (dot == std::string::npos) return std::nullopt;
   ParsedName parsed;
-  parsed.suffix = name.substr(dot + 1);
+  parsed.suffix = suffix_from(std::string_view(name).substr(dot + 1));
   std::string_view rest = std::string_view(name).substr(0, dot);
   constexpr std::string_view kLayers = "model.layers.";
   constexpr std::string_view kExperts = ".experts.";

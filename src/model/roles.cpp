@@ -38,6 +38,7 @@ constexpr Row kRows[] = {
     {Role::kSharedUp, "shared_up"},
     {Role::kSharedDown, "shared_down"},
     {Role::kSharedGateScalar, "shared_gate_scalar"},
+    {Role::kOther, "other"},
     {Role::kFinalNorm, "final_norm"},
     {Role::kLmHead, "lm_head"},
 };

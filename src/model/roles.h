@@ -36,6 +36,7 @@ enum class Role : uint16_t {
   kSharedUp = 62,
   kSharedDown = 63,
   kSharedGateScalar = 64,  ///< [1, K] gate of the shared expert
+  kOther = 999,            ///< a module or tensor that this version gives no name
 };
 
 /// Snake-case name, e.g. "attn_qkv"; "?" for a number that is no role of this version.

@@ -60,6 +60,20 @@ std::string kind_name(uint16_t kind) {
       return "svd_b";
     case ComponentKind::kExceptions:
       return "exceptions";
+    case ComponentKind::kFp8Grid:
+      return "fp8_grid";
+    case ComponentKind::kSourceShape:
+      return "source_shape";
+    case ComponentKind::kBitmask:
+      return "bitmask";
+    case ComponentKind::kRowOffsets:
+      return "row_offsets";
+    case ComponentKind::kInputZeroPoint:
+      return "input_zero_point";
+    case ComponentKind::kOutputScale:
+      return "output_scale";
+    case ComponentKind::kGroupIndex:
+      return "group_index";
   }
   return "kind" + std::to_string(kind);
 }

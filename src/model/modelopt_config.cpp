@@ -1,4 +1,4 @@
-#include "src/model/quant_config.h"
+#include "src/model/modelopt_config.h"
 
 #include <algorithm>
 
@@ -49,8 +49,8 @@ std::optional<uint64_t> group_size_of(const json& section) {
   return std::nullopt;
 }
 
-QuantConfig from_config_json(const json& section) {
-  QuantConfig config;
+ModelOptConfig from_config_json(const json& section) {
+  ModelOptConfig config;
   config.file = "config.json";
   config.quant_algo = string_at(section, "quant_algo");
   config.kv_cache_quant_algo = kv_algo_of(section);
@@ -60,8 +60,8 @@ QuantConfig from_config_json(const json& section) {
   return config;
 }
 
-QuantConfig from_hf_quant_config(const json& document) {
-  QuantConfig config;
+ModelOptConfig from_hf_quant_config(const json& document) {
+  ModelOptConfig config;
   config.file = "hf_quant_config.json";
   config.producer_version = producer_version_of(document);
   const json& section = document.at("quantization");
@@ -78,7 +78,7 @@ bool same_patterns(std::vector<std::string> a, std::vector<std::string> b) {
   return a == b;
 }
 
-void warn_where_they_differ(const QuantConfig& used, const QuantConfig& other, Log& log) {
+void warn_where_they_differ(const ModelOptConfig& used, const ModelOptConfig& other, Log& log) {
   if (used.quant_algo != other.quant_algo)
     log.warn(used.file + " says quant_algo '" + used.quant_algo + "', " + other.file + " says '" +
              other.quant_algo + "'; the tensors decide");
@@ -88,10 +88,10 @@ void warn_where_they_differ(const QuantConfig& used, const QuantConfig& other, L
 
 }  // namespace
 
-Result<QuantConfig> read_quant_config(const std::optional<json>& config,
-                                      const std::optional<json>& hf_quant_config,
-                                      const std::string& folder, Log& log) {
-  std::optional<QuantConfig> first, second;
+Result<ModelOptConfig> read_modelopt_config(const std::optional<json>& config,
+                                            const std::optional<json>& hf_quant_config,
+                                            const std::string& folder, Log& log) {
+  std::optional<ModelOptConfig> first, second;
   std::string foreign_method;
   if (config && config->contains("quantization_config") &&
       !(*config)["quantization_config"].is_null()) {
