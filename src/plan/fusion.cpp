@@ -15,14 +15,24 @@ using model::Weight;
 
 std::string last_component(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
-bool same_planes(const Model& model, const Weight& a, const Weight& b) {
-  if (a.planes.size() != b.planes.size()) return false;
+bool same_bias(const Model& model, const Weight& a, const Weight& b) {
+  const PlaneSet* x = a.find(ComponentKind::kBias);
+  const PlaneSet* y = b.find(ComponentKind::kBias);
+  if (x == nullptr || y == nullptr) return x == y;
+  return first_tensor(model, *x).dtype == first_tensor(model, *y).dtype;
+}
+
+/// Numbers of the index: each part keeps its own, or has none.
+bool is_scalar(ComponentKind kind) {
+  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale;
+}
+
+/// Every plane of `a` has its like in `b`.
+bool planes_have_twins(const Model& model, const Weight& a, const Weight& b) {
   for (const PlaneSet& plane : a.planes) {
-    // Scalars keep their own dtype in the index.
+    if (is_scalar(plane.kind)) continue;
     const PlaneSet* other = b.find(plane.kind);
     if (other == nullptr || other->encoding != plane.encoding) return false;
-    if (plane.kind == ComponentKind::kMultiplier || plane.kind == ComponentKind::kInputScale)
-      continue;
     if (first_tensor(model, plane).dtype != first_tensor(model, *other).dtype) return false;
     if (joint_of(plane.kind) != Joint::kRows &&
         expert_shape(model, a, plane) != expert_shape(model, b, *other))
@@ -57,9 +67,9 @@ std::string reason_between(const Model& model, const Weight& a, const Weight& b)
       a.activations_8bit != b.activations_8bit)
     return "schemes differ";
   if (a.k != b.k || a.experts != b.experts) return "shapes differ";
-  const bool biased = a.find(ComponentKind::kBias) != nullptr;
-  if (biased != (b.find(ComponentKind::kBias) != nullptr)) return "only some parts have a bias";
-  if (!same_planes(model, a, b)) return "planes differ in kind, dtype or packing";
+  if (!same_bias(model, a, b)) return "only some parts have a bias, or of another dtype";
+  if (!planes_have_twins(model, a, b) || !planes_have_twins(model, b, a))
+    return "planes differ in kind, dtype or packing";
   if (a.k_scales != b.k_scales) return "pre-quantisation scales differ";
   if (a.k_gather != b.k_gather) return "act-orders differ";
   return "";
