@@ -60,6 +60,23 @@ ByteMatrix in_first_matrix(const PlaneCoding& plane) {
 
 }  // namespace
 
+std::string_view encoding_name(Encoding encoding) {
+  constexpr std::string_view kNames[] = {"rows",
+                                         "signed_bytes",
+                                         "words",
+                                         "padded_words",
+                                         "words_along_n",
+                                         "padded_words_along_n",
+                                         "nibbles_along_n",
+                                         "in_first",
+                                         "rows_interleaved",
+                                         "in_first_interleaved",
+                                         "bitmask24",
+                                         "bitmask"};
+  const auto number = static_cast<uint16_t>(encoding);
+  return number < std::size(kNames) ? kNames[number] : "?";
+}
+
 uint64_t canonical_bytes(const PlaneCoding& plane) {
   return times(plane.rows, pitch_of(plane.columns, plane.bits));
 }
