@@ -155,14 +155,16 @@ Form make_form(const Operand& operand, const Model& model, const FormChoice& cho
   const LayoutInfo& info = info_of(choice.layout);
   Form form;
   form.layout = choice.layout;
-  form.major = layouts::find_variant(choice.layout, static_cast<uint16_t>(operand.scheme))->major;
+  const layouts::LayoutVariant& variant =
+      *layouts::find_variant(choice.layout, static_cast<uint16_t>(operand.scheme));
+  form.major = variant.major;
   form.targets = choice.targets;
   form.padded_n = round_up(operand.n, info.pad_n);
   form.padded_k = round_up(operand.k, info.pad_k);
   add_weight_components(operand, model.weights[operand.parts[0].weight], choice.layout,
                         form.components);
   add_vectors(operand, model, form.components);
-  if (!info.lossless) {
+  if (variant.exceptions) {
     Component exceptions;
     exceptions.kind = ComponentKind::kExceptions;
     exceptions.required = false;
