@@ -114,4 +114,14 @@ void put_element(const HeldPlane& plane, uint64_t row, uint64_t column, uint64_t
   }
 }
 
+uint64_t get_element(const HeldPlane& plane, uint64_t row, uint64_t column, const uint8_t* source) {
+  uint64_t value = 0;
+  for (uint32_t b = 0; b < plane.bits; ++b) {
+    const uint64_t at = bit_of(plane, row, column, b);
+    value |= uint64_t{source[at / 8] >> (at % 8) & 1u} << b;
+  }
+  if (!is_twos_complement(plane)) return value;
+  return value ^ uint64_t { 1 } << (plane.bits - 1);
+}
+
 }  // namespace imp::reference

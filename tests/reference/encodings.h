@@ -21,4 +21,7 @@ uint64_t held_bytes(const HeldPlane& plane);
 void put_element(const HeldPlane& plane, uint64_t row, uint64_t column, uint64_t element,
                  std::vector<uint8_t>& source);
 
+/// The canonical element (row, column) of the source's bytes.
+uint64_t get_element(const HeldPlane& plane, uint64_t row, uint64_t column, const uint8_t* source);
+
 }  // namespace imp::reference
