@@ -7,32 +7,19 @@
 
 #include "src/model/architecture.h"
 #include "src/model/grouping.h"
-#include "src/model/modelopt_config.h"
 #include "src/model/module_table.h"
 #include "src/model/nvfp4_module.h"
-#include "src/model/patterns.h"
+#include "src/model/quant_config.h"
 #include "src/model/scalars.h"
 
 namespace imp::model {
 namespace {
 
-Status check_recipe(const ModelOptConfig& config, const std::string& folder) {
-  const std::string where = folder + "/" + config.file;
-  if (config.quant_algo.empty())
-    return Error{ErrorKind::kUnsupportedScheme,
-                 "no quant_algo: only the KV cache is quantized, weights are not", where, ""};
-  if (config.quant_algo != "NVFP4")
-    return Error{ErrorKind::kUnsupportedScheme,
-                 "quant_algo is '" + config.quant_algo + "'; supported is NVFP4", where, ""};
-  if (config.group_size && *config.group_size != 16)
-    return Error{ErrorKind::kUnsupportedScheme,
-                 "group_size is " + std::to_string(*config.group_size) + ", expected 16 for NVFP4",
-                 where, ""};
-  const std::string& kv = config.kv_cache_quant_algo;
-  if (!kv.empty() && kv != "FP8" && kv != "NVFP4")
-    return Error{ErrorKind::kUnsupportedScheme,
-                 "KV cache scheme is '" + kv + "'; supported are FP8 and NVFP4", where, ""};
-  return {};
+Status check_recipe(const QuantConfig& config, const std::string& folder) {
+  if (config.dialect == Dialect::kModelOpt && config.quantization == "NVFP4") return {};
+  return Error{ErrorKind::kUnsupportedScheme,
+               "quantization is '" + config.quantization + "'; supported is ModelOpt's NVFP4",
+               folder, ""};
 }
 
 Source take_source(hf::Checkpoint& checkpoint) {
@@ -71,14 +58,13 @@ Status check_kv_pairs(const Source& source, const std::map<std::string, Module>&
 
 /// Configuration and tensors must tell one story; where they do not, the tensors decide and the
 /// user is told.
-void compare_with_exclude_list(const Model& model, const ModelOptConfig& config, bool tied,
-                               Log& log) {
-  ModulePatterns patterns(config.exclude_modules, log);
+void compare_with_exclude_list(const Model& model, const QuantConfig& config, bool tied, Log& log) {
   for (const Weight& weight : model.weights) {
     // Exporters list modules; a norm's weight is named after its tensor.
     const std::string& name = weight.name;
     const bool excluded =
-        patterns.matches(name.ends_with(".weight") ? name.substr(0, name.size() - 7) : name);
+        !config.expect(name.ends_with(".weight") ? name.substr(0, name.size() - 7) : name)
+             .quantized;
     if (!weight.gemm) continue;
     if (excluded && is_quantized(weight.scheme))
       log.warn("module '" + weight.name + "' is quantized although " + config.file +
@@ -87,7 +73,7 @@ void compare_with_exclude_list(const Model& model, const ModelOptConfig& config,
       log.warn("module '" + weight.name + "' is not quantized although " + config.file +
                " does not exclude it");
   }
-  for (const std::string& pattern : patterns.unmatched())
+  for (const std::string& pattern : config.unmatched())
     if (!(tied && pattern == "lm_head"))
       log.note("exclude pattern '" + pattern + "' in " + config.file + " matches no module");
 }
@@ -148,9 +134,10 @@ Status check_layer_numbers(const Source& source, const std::map<std::string, Mod
 
 Result<Model> import_modelopt(hf::Checkpoint checkpoint, Log& log) {
   const std::string folder = checkpoint.folder.string();
-  IMP_ASSIGN(const ModelOptConfig config,
-             read_modelopt_config(checkpoint.config, checkpoint.hf_quant_config, folder, log));
-  IMP_TRY(check_recipe(config, folder));
+  IMP_ASSIGN(
+      const auto config,
+      read_quant_config({checkpoint.config, checkpoint.hf_quant_config, {}, {}}, folder, log));
+  IMP_TRY(check_recipe(*config, folder));
   if (!checkpoint.config)
     return Error{ErrorKind::kUnsupportedArchitecture,
                  "there is no config.json to name the architecture", folder, ""};
@@ -158,9 +145,8 @@ Result<Model> import_modelopt(hf::Checkpoint checkpoint, Log& log) {
 
   Model model;
   model.architecture = architecture.name;
-  model.producer =
-      "modelopt" + (config.producer_version.empty() ? "" : " " + config.producer_version);
-  model.quantization = config.quant_algo;
+  model.producer = config->producer;
+  model.quantization = config->quantization;
   model.source = take_source(checkpoint);
   IMP_ASSIGN(const auto modules, sort_into_modules(model.source));
   IMP_TRY(check_layer_numbers(model.source, modules, architecture));
@@ -172,7 +158,7 @@ Result<Model> import_modelopt(hf::Checkpoint checkpoint, Log& log) {
   if (architecture.tied_embeddings && modules.contains("lm_head"))
     log.warn(
         "config.json ties the output head to the embedding, but lm_head is stored; both are kept");
-  compare_with_exclude_list(model, config, architecture.tied_embeddings, log);
+  compare_with_exclude_list(model, *config, architecture.tied_embeddings, log);
   return model;
 }
 
