@@ -16,7 +16,7 @@
 namespace imp::model {
 
 enum class Dialect : uint8_t {
-  kNone,               ///< no quantization: BF16, F16, F32
+  kUnquantized,        ///< no quantization: BF16, F16, F32
   kModelOpt,           ///< quant_method modelopt*, or hf_quant_config.json
   kCompressedTensors,  ///< quant_method compressed-tensors (also AutoRound's llm_compressor export)
   kFp8,                ///< quant_method fp8: DeepSeek, Qwen, transformers
@@ -46,7 +46,7 @@ struct Expectation {
 class QuantConfig {
  public:
   virtual ~QuantConfig() = default;
-  Dialect dialect = Dialect::kNone;
+  Dialect dialect = Dialect::kUnquantized;
   std::string producer;  ///< "modelopt 0.47.0", "compressed-tensors 0.19.0", "fp8", "" for kNone
   std::string version;   ///< "0.19.0", empty where the file does not say
   std::string quantization;  ///< the recipe as the file names it: "NVFP4", "pack-quantized"
