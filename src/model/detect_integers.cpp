@@ -88,8 +88,7 @@ Result<WeightForm> detect_packed_integers(const Siblings& s, std::optional<Suffi
 Result<WeightForm> detect_byte_integers(const Siblings& s, Suffix scale) {
   const SourceTensor& weight = s.at(Suffix::kWeight);
   IMP_TRY(check_float_scale(s, scale));
-  const bool said = s.expected.quantized && s.expected.bits && !s.expected.is_float.value_or(false);
-  const uint32_t bits = said ? *s.expected.bits : 8;
+  const uint32_t bits = s.expected.is_float.value_or(false) ? 8 : s.expected.bits.value_or(8);
   if (bits < 2 || bits > 8)
     return s.error(Suffix::kWeight, ErrorKind::kUnsupportedScheme,
                    shape_text(weight) + " of " + std::to_string(bits) +

@@ -81,7 +81,7 @@ void set_form(const Siblings& s, const WeightForm& form, Weight& weight) {
   weight.stacked = form.stacked;
   weight.why = form.why;
   const bool eight_bits = code_bits(form.scheme) == 8;
-  const bool said = s.expected.quantized;
+  const bool said = !s.expected.word.empty();
   weight.activations_8bit = said ? s.expected.activations_8bit && is_quantized(form.scheme)
                                  : eight_bits && s.has(Suffix::kInputScale);
 }
