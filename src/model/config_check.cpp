@@ -44,7 +44,7 @@ bool promises_partition(const ImportContext& context, const Expectation& expecte
 }
 
 Status compare(const Model& model, const Weight& weight, const ImportContext& context) {
-  const bool quantized = is_quantized(weight.scheme) || weight.find(ComponentKind::kBitmask);
+  const bool quantized = is_quantized(weight.scheme);
   bool excluded = false, missing = false;
   Expectation first;
   for (const std::string& name : names_of(weight)) {

@@ -37,6 +37,10 @@ Result<WeightForm> detect_fp8(const Siblings& s, std::optional<Suffix> scale) {
   form.scheme = Scheme::kFp8;
   form.n = weight.shape[0];
   form.k = weight.shape[1];
+  if (!scale && s.expected.unscaled) {
+    form.why = s.explain({Suffix::kWeight}, "FP8 of a format whose scale is 1");
+    return form;
+  }
   if (!scale)
     return s.missing(Suffix::kWeight, "weight_scale",
                      "F8_E4M3 codes have no meaning without a scale (lost in the export?)");

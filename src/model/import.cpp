@@ -72,6 +72,13 @@ void warn_of_ratios(const Model& model, Log& log) {
              std::to_string(largest) + " in '" + name + "'); each part keeps its own");
 }
 
+ConfigDocuments documents_of(const hf::Checkpoint& checkpoint) {
+  ConfigDocuments documents{checkpoint.config, checkpoint.hf_quant_config, std::nullopt, {}};
+  for (const hf::SourceFile& file : checkpoint.files)
+    for (const auto& [key, value] : file.metadata) documents.metadata_keys.push_back(key);
+  return documents;
+}
+
 /// Everything after the files are open and the configuration is read.
 Status fill_model(Model& model, ImportContext& context) {
   IMP_ASSIGN(const auto modules, sort_into_modules(model.source));
@@ -95,8 +102,8 @@ Result<Model> import_checkpoint(const std::filesystem::path& path, Log& log) {
   const std::filesystem::path place = path.has_filename() ? path : path.parent_path();
   IMP_ASSIGN(hf::Checkpoint checkpoint, hf::open_checkpoint(place, log));
   const std::string folder = checkpoint.folder.string();
-  const ConfigDocuments documents{checkpoint.config, checkpoint.hf_quant_config, std::nullopt};
-  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config, read_quant_config(documents, folder, log));
+  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config,
+             read_quant_config(documents_of(checkpoint), folder, log));
   if (!checkpoint.config)
     return Error{ErrorKind::kUnsupportedArchitecture,
                  "there is no config.json to name the architecture", folder, ""};
