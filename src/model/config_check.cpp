@@ -79,7 +79,13 @@ Status compare_with_config(const Model& model, const std::map<std::string, Modul
   for (const Weight& weight : model.weights)
     if (weight.gemm) IMP_TRY(compare(model, weight, context));
   // Patterns can also name what no GEMM takes: ask, so that they count as matched.
-  for (const auto& [name, module] : modules) (void)context.config.expect(name);
+  for (const auto& [name, module] : modules) {
+    (void)context.config.expect(name);
+    (void)context.config.expect(name.substr(0, name.rfind('.')));
+  }
+  for (const std::string& name : context.config.ambiguous())
+    context.log.warn("two groups of " + context.config.file + " claim module '" + name +
+                     "' for different schemes; the tensors decide");
   for (const std::string& pattern : context.config.unmatched())
     if (!(context.architecture.tied_embeddings && pattern == "lm_head"))
       context.log.note("exclude pattern '" + pattern + "' in " + context.config.file +
