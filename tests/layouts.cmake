@@ -1,6 +1,6 @@
 # Number formats, layouts, their packers and the CPU GEMM that reads packed bytes.
 imp_library(reference
-  SOURCES reference/golden_inputs.cpp reference/layout_variants.cpp reference/layouts.cpp reference/modelopt_dequant.cpp)
+  SOURCES reference/golden_inputs.cpp reference/layout_variants.cpp reference/layouts.cpp reference/modelopt_dequant.cpp reference/scheme_values.cpp)
 
 imp_test(quant
   SOURCES unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
@@ -14,5 +14,5 @@ imp_test(repack
           unit/repack_words_test.cpp
   LIBRARIES imp::repack imp::reference)
 imp_test(cpu_gemm
-  SOURCES unit/cpu_gemm_test.cpp
+  SOURCES unit/cpu_gemm_test.cpp unit/cpu_gemm_variants_test.cpp
   LIBRARIES imp::kernels imp::quant imp::repack imp::reference)
