@@ -6,7 +6,8 @@ imp_test(quant
   SOURCES unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
   LIBRARIES imp::quant imp::reference nlohmann_json::nlohmann_json)
 imp_test(layouts
-  SOURCES unit/layout_golden_test.cpp unit/layout_facts_test.cpp unit/layout_paint_test.cpp
+  SOURCES unit/layout_decode_test.cpp unit/layout_facts_test.cpp unit/layout_golden_test.cpp
+          unit/layout_paint_test.cpp unit/layout_variants_test.cpp
   LIBRARIES imp::layouts imp::quant imp::repack imp::reference)
 target_compile_definitions(layouts_test PRIVATE IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 imp_test(repack
