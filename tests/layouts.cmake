@@ -1,6 +1,12 @@
 # Number formats, layouts, their packers and the CPU GEMM that reads packed bytes.
 imp_library(reference
-  SOURCES reference/encodings.cpp reference/golden_inputs.cpp reference/layouts.cpp reference/modelopt_dequant.cpp reference/source_values.cpp)
+  SOURCES
+    reference/encodings.cpp
+    reference/golden_inputs.cpp
+    reference/layout_variants.cpp
+    reference/layouts.cpp
+    reference/modelopt_dequant.cpp
+    reference/source_values.cpp)
 
 imp_test(quant
   SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
@@ -10,7 +16,8 @@ imp_test(layouts
   LIBRARIES imp::layouts imp::quant imp::repack imp::reference)
 target_compile_definitions(layouts_test PRIVATE IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 imp_test(repack
-  SOURCES unit/repack_mma64_test.cpp unit/repack_native_test.cpp unit/repack_words_test.cpp
+  SOURCES unit/repack_mma64_test.cpp unit/repack_native_test.cpp unit/repack_variants_test.cpp
+          unit/repack_words_test.cpp
   LIBRARIES imp::repack imp::reference)
 imp_test(cpu_gemm
   SOURCES unit/cpu_gemm_test.cpp

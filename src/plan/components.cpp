@@ -47,7 +47,7 @@ class Builder {
     for (const PlaneSet& plane : first_.planes) add_vector(plane);
     if (layout_ == LayoutId::kMma64 && !first_.k_gather.empty())
       add(ComponentKind::kKGather, Dtype::kU32, {operand_.k});
-    if (layout_ == LayoutId::kMma64 && model::has_two_levels(operand_.scheme)) {
+    if (layouts::find_variant(layout_, static_cast<uint16_t>(operand_.scheme))->exceptions) {
       Component exceptions;
       exceptions.kind = ComponentKind::kExceptions;
       exceptions.required = false;

@@ -117,7 +117,9 @@ Form make_form(const Operand& operand, const Model& model, const FormChoice& cho
   const LayoutInfo& info = info_of(choice.layout);
   Form form;
   form.layout = choice.layout;
-  form.major = layouts::find_variant(choice.layout, static_cast<uint16_t>(operand.scheme))->major;
+  const layouts::LayoutVariant& variant =
+      *layouts::find_variant(choice.layout, static_cast<uint16_t>(operand.scheme));
+  form.major = variant.major;
   form.targets = choice.targets;
   form.padded_n = round_up(operand.n, info.pad_n);
   form.padded_k = round_up(operand.k, info.pad_k);

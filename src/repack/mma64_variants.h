@@ -44,6 +44,13 @@ void mma64_plane_pack(uint32_t bits, Bytes plane, uint64_t rows, uint64_t groups
 Status mma64_plane_unpack(uint32_t bits, Bytes packed, uint64_t rows, uint64_t groups, Path path,
                           MutableBytes plane);
 
+/// NVFP4 with a scale per 32 goes into the blocks of NVFP4 (nvfp4.h) with every scale standing
+/// twice: [rows, groups] to [rows, 2 * groups].
+void double_scales(Bytes scales, MutableBytes out);
+/// The inverse, to [rows, groups]. Errors: kInverseMismatch where the two differ; the message names
+/// row and group of 32.
+Status halve_scales(Bytes doubled, uint64_t groups, MutableBytes scales);
+
 /// native rows of one-byte codes: K bytes, padded to a multiple of 16.
 uint64_t native_bytes_pitch(uint64_t k);
 void native_bytes_pack(Bytes codes, uint64_t rows, uint64_t k, Path path, MutableBytes out);
