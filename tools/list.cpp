@@ -29,6 +29,15 @@ std::string version_list(layouts::LayoutId layout) {
   return text;
 }
 
+/// "yes", and the schemes that need the exceptions component for it.
+std::string lossless(layouts::LayoutId layout) {
+  std::string schemes;
+  for (const layouts::LayoutVariant& variant : layouts::kVariants)
+    if (variant.layout == layout && variant.exceptions)
+      schemes += fmt::format("{}{}", schemes.empty() ? "" : ", ", variant.scheme_name);
+  return schemes.empty() ? "yes" : "yes; " + schemes + " with the exceptions component";
+}
+
 const char* default_4bit_layout(uint32_t sm) {
   for (const layouts::LayoutInfo& layout : layouts::kLayouts)
     for (const uint32_t served : layout.default_sms)
@@ -55,7 +64,7 @@ void list_layouts(std::ostream& out) {
     out << fmt::format("  padding   N to {}, K to {}; slices at multiples of {} x {}\n",
                        layout.pad_n, layout.pad_k, layout.slice_n, layout.slice_k);
     out << fmt::format("  fusion    parts joined at multiples of {} rows\n", layout.fuse_unit_n);
-    out << "  lossless  " << (layout.lossless ? "yes" : "with the exceptions component") << "\n";
+    out << "  lossless  " << lossless(layout.id) << "\n";
   }
 }
 

@@ -34,7 +34,6 @@ struct LayoutInfo {
   uint32_t slice_k;
   Fusion fusion;
   uint32_t fuse_unit_n;
-  bool lossless;        ///< false: bits it cannot hold go to the exceptions component
   const char* summary;  ///< one line for --list-layouts
 };
 
@@ -50,7 +49,6 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      1,
      Fusion::kConcatenate,
      1,
-     true,
      "the source's planes as they are: embeddings, routers, norms, 16-bit weights, and whatever no "
      "other layout holds"},
     {LayoutId::kMma64,
@@ -64,9 +62,8 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      64,
      Fusion::kConcatenate,
      64,
-     false,
-     "64x64 blocks of codes and scales in mma.sync fragment order, 16-bit activations, one stream "
-     "per CTA"},
+     "64x64 blocks of codes, of 4-bit floats with their scales, in mma.sync fragment order for "
+     "16-bit activations"},
     {LayoutId::kNative,
      "native",
      {100, 103, 110, 120, 121},
@@ -78,7 +75,6 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      64,
      Fusion::kConcatenate,
      128,
-     true,
      "row-major codes with a pitch of 16 bytes and sf128x4 scales, as tcgen05 and block-scaled "
      "mma.sync take them"},
 }};
@@ -101,6 +97,7 @@ struct LayoutVariant {
   const char* scheme_name;
   uint16_t major;  ///< FormRecord::major of what is written; 0: not frozen, may change any release
   uint16_t oldest_major;  ///< forms from this major to `major` hold the same bytes
+  bool exceptions;        ///< bits that it cannot hold go to the exceptions component
 
   constexpr bool reads(uint16_t form_major) const {
     return oldest_major <= form_major && form_major <= major;
@@ -108,11 +105,18 @@ struct LayoutVariant {
 };
 
 /// A major is never lowered, and the bytes of one above 0 never change.
-inline constexpr std::array<LayoutVariant, 3> kVariants = {{
-    {LayoutId::kPlain, kEveryScheme, "every scheme", 1, 1},
+inline constexpr std::array<LayoutVariant, 10> kVariants = {{
+    {LayoutId::kPlain, kEveryScheme, "every scheme", 1, 1, false},
     // Frozen in the order that was 0: measured kernels wanted no other (README.md).
-    {LayoutId::kMma64, 16, "nvfp4", 1, 0},
-    {LayoutId::kNative, 16, "nvfp4", 1, 1},
+    {LayoutId::kMma64, 16, "nvfp4", 1, 0, true},
+    {LayoutId::kMma64, 17, "nvfp4_g32", 0, 0, true},
+    {LayoutId::kMma64, 18, "mxfp4", 0, 0, false},
+    {LayoutId::kMma64, 20, "fp8", 0, 0, false},
+    {LayoutId::kMma64, 36, "int4", 0, 0, false},
+    {LayoutId::kMma64, 40, "int8", 0, 0, false},
+    {LayoutId::kNative, 16, "nvfp4", 1, 1, false},
+    {LayoutId::kNative, 18, "mxfp4", 0, 0, false},
+    {LayoutId::kNative, 19, "mxfp8", 0, 0, false},
 }};
 
 /// nullptr if this version's layout does not hold the scheme.

@@ -107,15 +107,16 @@ Result<Architecture> read_levels(const Levels& levels, const Family* family, std
   architecture.generic = family == nullptr;
   IMP_TRY(read_layers(levels, folder, architecture));
   IMP_TRY(read_experts(levels, folder, architecture));
-  architecture.tied_embeddings = find_tied(levels, family != nullptr && family->tied);
+  architecture.tied_embeddings = find_tied(levels, family != nullptr && family->has(Trait::kTied));
   if (family == nullptr) return architecture;
-  architecture.has_shared_expert =
-      family->shared_expert && find_number(levels, {"n_shared_experts"}).value_or(1) != 0;
-  architecture.has_qk_norm = family->qk_norm;
+  architecture.has_shared_expert = family->has(Trait::kSharedExpert) &&
+                                   find_number(levels, {"n_shared_experts"}).value_or(1) != 0;
+  architecture.has_qk_norm = family->has(Trait::kQkNorm);
   // Qwen2-MoE calls it qkv_bias, Llama attention_bias.
-  architecture.has_qkv_bias = find_flag(levels, {"qkv_bias", "attention_bias"}, family->qkv_bias);
-  architecture.in_first_stacks = family->in_first_stacks;
-  architecture.interleaved_gate_up = family->interleaved_gate_up;
+  architecture.has_qkv_bias =
+      find_flag(levels, {"qkv_bias", "attention_bias"}, family->has(Trait::kQkvBias));
+  architecture.in_first_stacks = family->has(Trait::kInFirstStacks);
+  architecture.interleaved_gate_up = family->has(Trait::kInterleavedGateUp);
   return architecture;
 }
 

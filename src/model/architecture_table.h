@@ -2,7 +2,7 @@
 // 7.3).
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -17,6 +17,15 @@ using Blocks = std::span<const Roles>;
 
 enum class Experts : uint8_t { kNever, kSometimes, kAlways };
 
+enum class Trait : uint32_t {
+  kSharedExpert = 1,
+  kQkNorm = 2,
+  kQkvBias = 4,            ///< unless the configuration says otherwise
+  kTied = 8,               ///< where the configuration does not say
+  kInFirstStacks = 16,     ///< Architecture::in_first_stacks
+  kInterleavedGateUp = 32  ///< Architecture::interleaved_gate_up
+};
+
 struct Family {
   std::string_view architecture;  ///< "Qwen3MoeForCausalLM", config.json's architectures[0]
   std::string_view model_type;    ///< "qwen3_moe"
@@ -24,12 +33,8 @@ struct Family {
   Blocks mixers;  ///< attention and its kin: a layer has one of them, the first if in doubt
   Blocks feeds;   ///< feed-forward: the same; empty where a layer has a mixer or a feed
   Experts experts = Experts::kNever;
-  bool shared_expert = false;
-  bool qk_norm = false;
-  bool qkv_bias = false;  ///< unless the configuration says otherwise
-  bool tied = false;      ///< where the configuration does not say
-  bool in_first_stacks = false;
-  bool interleaved_gate_up = false;
+  uint32_t traits = 0;  ///< Trait, or-ed
+  bool has(Trait trait) const { return (traits & static_cast<uint32_t>(trait)) != 0; }
 };
 
 /// By name in "architectures"; nullptr for another.

@@ -5,6 +5,7 @@
 
 #include "src/model/architecture.h"
 #include "src/model/architecture_table.h"
+#include "src/model/detect.h"
 #include "src/model/layer_roles.h"
 
 namespace imp::model {
@@ -77,13 +78,9 @@ constexpr std::pair<Role, const char*> kUsualLeaves[] = {
     {Role::kSharedGateScalar, "mlp.shared_expert_gate"},
 };
 
-/// The module holds values of its own, in any dialect's form.
 bool has_values(const Module& module) {
   const ModuleTensors& tensors = module.experts.begin()->second;
-  for (const Suffix suffix : {Suffix::kWeight, Suffix::kWeightPacked, Suffix::kCompressed,
-                              Suffix::kBlocks, Suffix::kParameter})
-    if (tensors.has(suffix)) return true;
-  return false;
+  return codes_of(tensors).has_value() || tensors.has(Suffix::kParameter);
 }
 
 bool is_parameter(Role role) {

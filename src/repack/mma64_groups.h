@@ -9,6 +9,7 @@
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "src/base/little_endian.h"
 #include "src/repack/nvfp4.h"
+#include "src/repack/padding.h"
 
 namespace imp::repack::mma64 {
 
@@ -31,13 +32,6 @@ inline void record_if_lost(const Nvfp4Rows& in, uint64_t first_row, uint64_t row
   lost.push_back(record);
 }
 
-inline Error inverse_mismatch(std::string message) {
-  Error error;
-  error.kind = ErrorKind::kInverseMismatch;
-  error.message = std::move(message);
-  return error;
-}
-
 /// Check one stored group. `inside`: it is part of the matrix, not of the padding. `has_codes`: any
 /// of its code bits is set.
 inline Status check_group(uint64_t row, uint64_t group, bool inside, uint8_t stored_scale,
@@ -47,7 +41,7 @@ inline Status check_group(uint64_t row, uint64_t group, bool inside, uint8_t sto
   };
   if (!inside) {
     if (stored_scale == 0 && !has_codes) return {};
-    return inverse_mismatch("padding at " + place() + " is not zero");
+    return padding_error(row, "group", group);
   }
   if (layouts::mma64_nvfp4::decode_scale(stored_scale) == 0xFF)
     return inverse_mismatch("stored scale " + std::to_string(stored_scale) + " of " + place() +

@@ -36,7 +36,7 @@ void pack_by_map(const Nvfp4Rows& in, uint64_t first_row, MutableBytes out,
       }
       out[map.scale_byte(row, group)] = std::byte{encode_scale(std::to_integer<uint8_t>(scale))};
       for (uint64_t k = group * kGroup; k < (group + 1) * kGroup; ++k)
-        scatter_code(map, row, k, canonical_code(in.codes, in.k / 2, row, k), out);
+        scatter_code(map, row, k, canonical_code<4>(in.codes, in.k / 2, row, k), out);
     }
 }
 

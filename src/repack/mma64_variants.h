@@ -11,6 +11,13 @@
 
 namespace imp::repack {
 
+/// NVFP4 with a scale per 32 in the block of NVFP4: every scale stands twice. out.size() == 2 *
+/// scales.size().
+void double_scales(Bytes scales, MutableBytes out);
+/// Errors: kInverseMismatch if the two of a pair differ, naming row and group of `groups` a row
+/// (before halving). out.size() == doubled.size() / 2.
+Status halve_scales(Bytes doubled, uint64_t groups, MutableBytes out);
+
 /// e2m1 codes with an e8m0 scale per 32: blocks of codes and scales. Canonical codes [rows, K/2]
 /// bytes, scales [rows, K/32] bytes. REQUIRES: K a multiple of 32. Every byte of `out` is written.
 uint64_t mma64_mxfp4_bytes(uint64_t rows, uint64_t k);
@@ -36,6 +43,13 @@ void mma64_plane_pack(uint32_t bits, Bytes plane, uint64_t rows, uint64_t groups
                       MutableBytes out);
 Status mma64_plane_unpack(uint32_t bits, Bytes packed, uint64_t rows, uint64_t groups, Path path,
                           MutableBytes plane);
+
+/// NVFP4 with a scale per 32 goes into the blocks of NVFP4 (nvfp4.h) with every scale standing
+/// twice: [rows, groups] to [rows, 2 * groups].
+void double_scales(Bytes scales, MutableBytes out);
+/// The inverse, to [rows, groups]. Errors: kInverseMismatch where the two differ; the message names
+/// row and group of 32.
+Status halve_scales(Bytes doubled, uint64_t groups, MutableBytes scales);
 
 /// native rows of one-byte codes: K bytes, padded to a multiple of 16.
 uint64_t native_bytes_pitch(uint64_t k);

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <string>
 
 #include "src/base/checked.h"
 #include "src/repack/map_path.h"
 #include "src/repack/nvfp4.h"
+#include "src/repack/padding.h"
 
 namespace imp::repack {
 namespace {
@@ -17,21 +17,13 @@ using layouts::native_rows::pitch_bytes;
 /// Source rows are whole bytes: with an odd K the last upper nibble moves too.
 uint64_t row_bytes(uint64_t k) { return div_up(k, 2); }
 
-Error padding_error(uint64_t row, uint64_t byte) {
-  Error error;
-  error.kind = ErrorKind::kInverseMismatch;
-  error.message =
-      "padding at row " + std::to_string(row) + ", byte " + std::to_string(byte) + " is not zero";
-  return error;
-}
-
 void pack_by_map(Bytes codes, uint64_t rows, uint64_t k, MutableBytes out) {
   std::fill(out.begin(), out.end(), std::byte{0});
   const NativeRowsMap map(rows, k);
   const uint64_t pitch = row_bytes(k);
   for (uint64_t row = 0; row < rows; ++row)
     for (uint64_t column = 0; column < 2 * pitch; ++column)
-      scatter_code(map, row, column, canonical_code(codes, pitch, row, column), out);
+      scatter_code(map, row, column, canonical_code<4>(codes, pitch, row, column), out);
 }
 
 void pack_by_word(Bytes codes, uint64_t rows, uint64_t k, MutableBytes out) {
@@ -52,7 +44,7 @@ Status unpack_by_map(Bytes packed, uint64_t rows, uint64_t k, MutableBytes codes
       if (column < 2 * pitch)
         codes[row * pitch + column / 2] |= static_cast<std::byte>(code << (4 * (column % 2)));
       else if (code != 0)
-        return padding_error(row, column / 2);
+        return padding_error(row, "byte", column / 2);
     }
   return {};
 }
@@ -62,7 +54,7 @@ Status unpack_by_word(Bytes packed, uint64_t rows, uint64_t k, MutableBytes code
   for (uint64_t row = 0; row < rows; ++row) {
     const std::byte* in = packed.data() + row * from;
     for (uint64_t byte = to; byte < from; ++byte)
-      if (in[byte] != std::byte{0}) return padding_error(row, byte);
+      if (in[byte] != std::byte{0}) return padding_error(row, "byte", byte);
     std::memcpy(codes.data() + row * to, in, to);
   }
   return {};

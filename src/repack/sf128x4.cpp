@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <string>
 
 #include "src/repack/map_path.h"
 #include "src/repack/nvfp4.h"
+#include "src/repack/padding.h"
 
 namespace imp::repack {
 namespace {
@@ -55,11 +55,7 @@ void pack_by_word(Bytes scales, uint64_t rows, uint64_t groups, MutableBytes out
 
 Status check_padding(const Sf128x4Map& map, Bytes packed, uint64_t row, uint64_t group) {
   if (packed[map.scale_byte(row, group)] == std::byte{0}) return {};
-  Error error;
-  error.kind = ErrorKind::kInverseMismatch;
-  error.message =
-      "padding at row " + std::to_string(row) + ", group " + std::to_string(group) + " is not zero";
-  return error;
+  return padding_error(row, "group", group);
 }
 
 Status unpack_by_map(Bytes packed, uint64_t rows, uint64_t groups, MutableBytes scales) {

@@ -11,6 +11,7 @@
 #include "kernels/layouts/registry.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/quant/encoding.h"
 
 namespace imp {
 namespace {
@@ -45,6 +46,8 @@ TEST(Registry, SpecTablesAreTheCodes) {
   expect_same("roles", [](uint16_t n) { return model::role_name(static_cast<model::Role>(n)); });
   expect_same("schemes",
               [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
+  expect_same("encodings",
+              [](uint16_t n) { return quant::encoding_name(static_cast<quant::Encoding>(n)); });
   expect_same("layouts", [](uint16_t n) {
     const layouts::LayoutInfo* layout = layouts::find_layout(n);
     return std::string(layout == nullptr ? "?" : layout->name);
@@ -60,7 +63,7 @@ TEST(Registry, SpecVariantsAreTheCodes) {
     if (line.starts_with("#")) inside = line == "### layout variants";
     char layout[64] = {}, scheme[64] = {};
     unsigned major = 0, oldest = 0;
-    if (inside && std::sscanf(line.c_str(), "| %63[a-z0-9] | %63[a-z0-9 ] | %u | %u |", layout,
+    if (inside && std::sscanf(line.c_str(), "| %63[a-z0-9] | %63[a-z0-9_ ] | %u | %u |", layout,
                               scheme, &major, &oldest) == 4) {
       std::string name = scheme;
       name.erase(name.find_last_not_of(' ') + 1);
