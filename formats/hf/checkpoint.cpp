@@ -81,6 +81,7 @@ Result<Checkpoint> open_checkpoint(const fs::path& folder, Log& log) {
 
   IMP_ASSIGN(checkpoint.config, read_json_object(folder / "config.json"));
   IMP_ASSIGN(checkpoint.hf_quant_config, read_json_object(folder / "hf_quant_config.json"));
+  IMP_ASSIGN(checkpoint.params, read_json_object(folder / "params.json"));
   checkpoint.companions = cap_companions(std::move(scan.companions), kMaxCompanionBytes, log);
   return checkpoint;
 }

@@ -49,6 +49,7 @@ struct Checkpoint {
   bool has_index = false;
   std::optional<nlohmann::json> config;           ///< config.json
   std::optional<nlohmann::json> hf_quant_config;  ///< hf_quant_config.json
+  std::optional<nlohmann::json> params;           ///< params.json, Mistral's own configuration
 
   /// Index into `tensors`, or nullopt.
   std::optional<uint32_t> find(std::string_view name) const;

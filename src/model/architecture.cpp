@@ -1,147 +1,168 @@
 #include "src/model/architecture.h"
 
 #include <initializer_list>
-#include <string_view>
 
-#include "src/model/detect.h"
+#include "src/model/architecture_table.h"
+#include "src/model/json_fields.h"
 
 namespace imp::model {
 namespace {
 
 using nlohmann::json;
 
-struct ArchitectureRow {
-  std::string_view name;
-  bool moe;
-  bool shared_expert;
-  bool qk_norm;
-  bool qkv_bias;  ///< unless the configuration says otherwise
+constexpr uint64_t kMaxLayers = 1u << 20;
+
+/// The part of a configuration that describes the text model, and the whole of it.
+struct Levels {
+  const json* text = nullptr;
+  const json* top = nullptr;
+  std::string file;
 };
 
-constexpr ArchitectureRow kArchitectures[] = {
-    {"LlamaForCausalLM", false, false, false, false},
-    {"MistralForCausalLM", false, false, false, false},
-    {"Qwen2ForCausalLM", false, false, false, true},
-    {"Qwen2MoeForCausalLM", true, true, false, true},
-    {"Qwen3ForCausalLM", false, false, true, false},
-    {"Qwen3MoeForCausalLM", true, false, true, false},
-};
-
-const ArchitectureRow* find_architecture(std::string_view name) {
-  for (const ArchitectureRow& row : kArchitectures)
-    if (row.name == name) return &row;
-  return nullptr;
+Levels levels_of(const json& config) {
+  Levels levels{&config, &config, "config.json"};
+  for (const char* key : {"text_config", "llm_config"})
+    if (const json* text = object_at(config, key)) {
+      levels.text = text;
+      break;
+    }
+  return levels;
 }
 
-Result<uint64_t> number(const json& config, std::initializer_list<const char*> keys,
-                        const std::string& folder) {
+/// The first of `keys` that is a number, in the text part before the whole.
+std::optional<uint64_t> find_number(const Levels& levels, std::initializer_list<const char*> keys) {
+  for (const json* level : {levels.text, levels.top})
+    for (const char* key : keys)
+      if (const auto number = number_at(*level, key)) return number;
+  return std::nullopt;
+}
+
+std::optional<uint64_t> find_experts(const Levels& levels) {
+  if (const auto number = find_number(
+          levels, {"num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"}))
+    return number;
+  const json* moe = object_at(*levels.text, "moe");
+  return moe == nullptr ? std::nullopt : number_at(*moe, "num_experts");
+}
+
+bool find_flag(const Levels& levels, std::initializer_list<const char*> keys, bool otherwise) {
   for (const char* key : keys)
-    if (const auto it = config.find(key); it != config.end() && it->is_number_unsigned())
-      return it->get<uint64_t>();
-  return Error{ErrorKind::kBadConfig, "has no number '" + std::string(*keys.begin()) + "'",
-               folder + "/config.json", ""};
+    for (const json* level : {levels.text, levels.top})
+      if (const json* value = value_at(*level, key); value != nullptr && value->is_boolean())
+        return value->get<bool>();
+  return otherwise;
 }
 
-bool flag(const json& config, const char* key, bool otherwise) {
-  const auto it = config.find(key);
-  return it != config.end() && it->is_boolean() ? it->get<bool>() : otherwise;
+/// Some families say it in the text part, some above it, and not all files say both: one yes is
+/// yes.
+bool find_tied(const Levels& levels, bool otherwise) {
+  bool said = false, tied = false;
+  for (const json* level : {levels.text, levels.top})
+    for (const char* key : {"tie_word_embeddings", "tied_embeddings"})
+      if (const json* value = value_at(*level, key); value != nullptr && value->is_boolean()) {
+        said = true;
+        tied = tied || value->get<bool>();
+      }
+  return said ? tied : otherwise;
 }
 
-/// Layers that Qwen's MoE configurations keep dense.
-bool is_dense_layer(const std::map<std::string, Module>& modules, const std::string& prefix) {
-  return modules.contains(prefix + "mlp.gate_proj") || modules.contains(prefix + "mlp.down_proj");
+std::string first_architecture(const json& config) {
+  const auto names = config.find("architectures");
+  const bool named =
+      names != config.end() && names->is_array() && !names->empty() && names->front().is_string();
+  return named ? names->front().get<std::string>() : "";
 }
 
-Error missing_tensor(const std::string& name, const std::string& folder) {
-  return Error{ErrorKind::kMissingTensor,
-               "is missing, expected in every layer of this architecture (truncated checkpoint?)",
-               folder, name};
+Error bad_number(const Levels& levels, const std::string& folder, const std::string& message) {
+  return Error{ErrorKind::kBadConfig, message, folder + "/" + levels.file, ""};
 }
 
-Status require(const std::map<std::string, Module>& modules, const std::string& name,
-               const std::string& folder, Suffix suffix = Suffix::kWeight) {
-  const auto it = modules.find(name);
-  if (it != modules.end()) {
-    const ModuleTensors& tensors = it->second.experts.begin()->second;
-    if (suffix == Suffix::kWeight ? codes_of(tensors).has_value() : tensors.has(suffix)) return {};
-  }
-  return missing_tensor(name + (suffix == Suffix::kBias ? ".bias" : ".weight"), folder);
-}
-
-Status require_all(const std::map<std::string, Module>& modules, const std::string& prefix,
-                   std::initializer_list<const char*> leaves, const std::string& folder) {
-  for (const char* leaf : leaves) IMP_TRY(require(modules, prefix + leaf, folder));
+Status read_layers(const Levels& levels, const std::string& folder, Architecture& architecture) {
+  const auto layers = find_number(levels, {"num_hidden_layers", "n_layers"});
+  if (!layers && !architecture.generic)
+    return bad_number(levels, folder, "has no number 'num_hidden_layers'");
+  if (layers.value_or(0) > kMaxLayers)
+    return bad_number(levels, folder, "num_hidden_layers is " + std::to_string(*layers));
+  architecture.num_layers = static_cast<uint32_t>(layers.value_or(0));
   return {};
+}
+
+Status read_experts(const Levels& levels, const std::string& folder, Architecture& architecture) {
+  const Experts experts =
+      architecture.family == nullptr ? Experts::kSometimes : architecture.family->experts;
+  if (experts == Experts::kNever) return {};
+  const auto number = find_experts(levels);
+  if (!number && experts == Experts::kAlways)
+    return bad_number(levels, folder, "has no number 'num_experts'");
+  architecture.num_experts = number.value_or(0);
+  return {};
+}
+
+/// Everything but the name.
+Result<Architecture> read_levels(const Levels& levels, const Family* family, std::string name,
+                                 const std::string& folder) {
+  Architecture architecture;
+  architecture.name = std::move(name);
+  architecture.family = family;
+  architecture.generic = family == nullptr;
+  IMP_TRY(read_layers(levels, folder, architecture));
+  IMP_TRY(read_experts(levels, folder, architecture));
+  architecture.tied_embeddings = find_tied(levels, family != nullptr && family->has(Trait::kTied));
+  if (family == nullptr) return architecture;
+  architecture.has_shared_expert = family->has(Trait::kSharedExpert) &&
+                                   find_number(levels, {"n_shared_experts"}).value_or(1) != 0;
+  architecture.has_qk_norm = family->has(Trait::kQkNorm);
+  // Qwen2-MoE calls it qkv_bias, Llama attention_bias.
+  architecture.has_qkv_bias =
+      find_flag(levels, {"qkv_bias", "attention_bias"}, family->has(Trait::kQkvBias));
+  architecture.in_first_stacks = family->has(Trait::kInFirstStacks);
+  architecture.interleaved_gate_up = family->has(Trait::kInterleavedGateUp);
+  return architecture;
+}
+
+/// Mistral's own files name no architecture, but their keys tell.
+const Family* family_of_params(const json& params) {
+  if (value_at(params, "kv_lora_rank") != nullptr) return find_family("DeepseekV3ForCausalLM");
+  if (value_at(params, "moe") != nullptr) return find_family("MixtralForCausalLM");
+  return value_at(params, "n_layers") != nullptr ? find_family("MistralForCausalLM") : nullptr;
+}
+
+Result<Architecture> without_config(const json& params, const std::string& folder) {
+  const Family* family = family_of_params(params);
+  return read_levels({&params, &params, "params.json"}, family,
+                     family == nullptr ? "" : std::string(family->architecture), folder);
+}
+
+Result<Architecture> from_config(const json& config, const std::string& folder) {
+  const Levels levels = levels_of(config);
+  std::string name = first_architecture(config);
+  const Family* family = find_family(name);
+  if (name.empty()) {
+    const std::string type = string_at(config, "model_type");
+    family = find_family_of_type(type);
+    name = family == nullptr ? type : std::string(family->architecture);
+  }
+  return read_levels(levels, family, std::move(name), folder);
 }
 
 }  // namespace
 
-Result<Architecture> read_architecture(const json& config, const std::string& folder) {
-  Architecture architecture;
-  const auto names = config.find("architectures");
-  if (names != config.end() && names->is_array() && !names->empty() && names->front().is_string())
-    architecture.name = names->front().get<std::string>();
-  const ArchitectureRow* row = find_architecture(architecture.name);
-  if (row == nullptr) {
-    architecture.generic = true;
-    architecture.tied_embeddings = flag(config, "tie_word_embeddings", false);
-    architecture.in_first_stacks =
-        architecture.name.starts_with("Llama4") || architecture.name.starts_with("GptOss");
-    architecture.interleaved_gate_up = architecture.name.starts_with("GptOss");
-    return architecture;
-  }
-  IMP_ASSIGN(const uint64_t layers, number(config, {"num_hidden_layers"}, folder));
-  constexpr uint64_t kMaxLayers = 1u << 20;
-  if (layers > kMaxLayers)
-    return Error{ErrorKind::kBadConfig, "num_hidden_layers is " + std::to_string(layers),
-                 folder + "/config.json", ""};
-  architecture.num_layers = static_cast<uint32_t>(layers);
-  if (row->moe) {
-    IMP_ASSIGN(architecture.num_experts,
-               number(config, {"num_experts", "num_local_experts", "n_routed_experts"}, folder));
-  }
-  architecture.has_shared_expert = row->shared_expert;
-  architecture.has_qk_norm = row->qk_norm;
-  architecture.tied_embeddings = flag(config, "tie_word_embeddings", false);
-  // Qwen2-MoE calls it qkv_bias, Llama attention_bias.
-  architecture.has_qkv_bias =
-      flag(config, "qkv_bias", flag(config, "attention_bias", row->qkv_bias));
-  return architecture;
-}
+bool is_known_architecture(std::string_view name) { return find_family(name) != nullptr; }
 
-Status check_complete(const Architecture& architecture,
-                      const std::map<std::string, Module>& modules, const std::string& folder) {
-  if (architecture.generic) return {};
-  for (const char* name : {"model.embed_tokens", "model.norm"})
-    IMP_TRY(require(modules, name, folder));
-  if (!architecture.tied_embeddings) IMP_TRY(require(modules, "lm_head", folder));
-  for (uint32_t layer = 0; layer < architecture.num_layers; ++layer) {
-    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-    IMP_TRY(require_all(modules, prefix,
-                        {"input_layernorm", "self_attn.q_proj", "self_attn.k_proj",
-                         "self_attn.v_proj", "self_attn.o_proj", "post_attention_layernorm"},
-                        folder));
-    if (architecture.has_qkv_bias)
-      for (const char* leaf : {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"})
-        IMP_TRY(require(modules, prefix + leaf, folder, Suffix::kBias));
-    if (architecture.has_qk_norm)
-      IMP_TRY(require_all(modules, prefix, {"self_attn.q_norm", "self_attn.k_norm"}, folder));
-    if (architecture.num_experts == 0 || is_dense_layer(modules, prefix)) {
-      IMP_TRY(
-          require_all(modules, prefix, {"mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"}, folder));
-      continue;
-    }
-    IMP_TRY(require_all(
-        modules, prefix,
-        {"mlp.gate", "mlp.experts.*.gate_proj", "mlp.experts.*.up_proj", "mlp.experts.*.down_proj"},
-        folder));
-    if (architecture.has_shared_expert)
-      IMP_TRY(require_all(modules, prefix,
-                          {"mlp.shared_expert.gate_proj", "mlp.shared_expert.up_proj",
-                           "mlp.shared_expert.down_proj", "mlp.shared_expert_gate"},
-                          folder));
-  }
-  return {};
+Result<Architecture> read_architecture(const ConfigDocuments& documents, const std::string& folder,
+                                       Log& log) {
+  const json nothing = json::object();
+  const bool native = !documents.config && documents.params;
+  IMP_ASSIGN(Architecture architecture,
+             native ? without_config(*documents.params, folder)
+                    : from_config(documents.config ? *documents.config : nothing, folder));
+  if (architecture.generic)
+    log.warn((architecture.name.empty()
+                  ? std::string("no architecture is named")
+                  : "architecture '" + architecture.name + "' is not among those that are known") +
+             ": every module is taken by itself, nothing is fused, and missing ones cannot be "
+             "noticed");
+  return architecture;
 }
 
 }  // namespace imp::model

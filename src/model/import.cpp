@@ -73,7 +73,7 @@ void warn_of_ratios(const Model& model, Log& log) {
 }
 
 ConfigDocuments documents_of(const hf::Checkpoint& checkpoint) {
-  ConfigDocuments documents{checkpoint.config, checkpoint.hf_quant_config, std::nullopt, {}};
+  ConfigDocuments documents{checkpoint.config, checkpoint.hf_quant_config, checkpoint.params, {}};
   for (const hf::SourceFile& file : checkpoint.files)
     for (const auto& [key, value] : file.metadata) documents.metadata_keys.push_back(key);
   return documents;
@@ -102,19 +102,18 @@ Result<Model> import_checkpoint(const std::filesystem::path& path, Log& log) {
   const std::filesystem::path place = path.has_filename() ? path : path.parent_path();
   IMP_ASSIGN(hf::Checkpoint checkpoint, hf::open_checkpoint(place, log));
   const std::string folder = checkpoint.folder.string();
-  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config,
-             read_quant_config(documents_of(checkpoint), folder, log));
-  if (!checkpoint.config)
-    return Error{ErrorKind::kUnsupportedArchitecture,
-                 "there is no config.json to name the architecture", folder, ""};
-  IMP_ASSIGN(const Architecture architecture, read_architecture(*checkpoint.config, folder));
+  const ConfigDocuments documents = documents_of(checkpoint);
+  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config, read_quant_config(documents, folder, log));
+  IMP_ASSIGN(const Architecture architecture, read_architecture(documents, folder, log));
   Model model;
   model.architecture = architecture.name;
   model.producer = config->producer;
   model.quantization = config->quantization;
   model.source = take_source(checkpoint);
-  ImportContext context{model.source, *config, architecture, read_expert_sizes(*checkpoint.config),
-                        log,          {}};
+  ImportContext context{
+      model.source, *config,
+      architecture, read_expert_sizes(documents.config.value_or(nlohmann::json::object())),
+      log,          {}};
   IMP_TRY(fill_model(model, context));
   return model;
 }
