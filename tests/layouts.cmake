@@ -1,10 +1,17 @@
 # Number formats, layouts, their packers and the CPU GEMM that reads packed bytes.
 imp_library(reference
-  SOURCES reference/golden_inputs.cpp reference/layout_variants.cpp reference/layouts.cpp reference/modelopt_dequant.cpp reference/scheme_values.cpp)
+  SOURCES
+    reference/encodings.cpp
+    reference/golden_inputs.cpp
+    reference/layout_variants.cpp
+    reference/layouts.cpp
+    reference/modelopt_dequant.cpp
+    reference/scheme_values.cpp
+    reference/source_values.cpp)
 
 imp_test(quant
-  SOURCES unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
-  LIBRARIES imp::quant imp::reference nlohmann_json::nlohmann_json)
+  SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
+  LIBRARIES imp::quant imp::reference imp_checkpoint_editor nlohmann_json::nlohmann_json)
 imp_test(layouts
   SOURCES unit/layout_decode_test.cpp unit/layout_facts_test.cpp unit/layout_golden_test.cpp
           unit/layout_paint_test.cpp unit/layout_variants_test.cpp

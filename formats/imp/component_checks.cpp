@@ -7,8 +7,7 @@ namespace {
 std::string num(uint64_t value) { return std::to_string(value); }
 
 bool is_known(uint16_t kind) {
-  return kind >= static_cast<uint16_t>(ComponentKind::kCodes) &&
-         kind <= static_cast<uint16_t>(ComponentKind::kExceptions);
+  return kind >= static_cast<uint16_t>(ComponentKind::kCodes) && kind <= kLastComponentKind;
 }
 bool is_exceptions(const ComponentRecord& c) {
   return c.kind == static_cast<uint16_t>(ComponentKind::kExceptions);

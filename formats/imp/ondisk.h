@@ -102,7 +102,7 @@ struct OperandRecord {
   uint32_t first_form;
   uint32_t form_count;
   uint32_t execution_index;  ///< order in which a forward pass meets the operands, 0..count-1
-  uint32_t group_rows;       ///< rows that share a block scale; 0: each row has its own
+  uint32_t group_rows;       ///< rows that share a block scale, 2 or more; 0: each row has its own
   uint32_t reserved[6];      ///< zero
 };
 static_assert(sizeof(OperandRecord) == 96);
@@ -187,6 +187,7 @@ enum class ComponentKind : uint16_t {
   kOutputScale = 21,     ///< scale of the module's output; no part of the GEMM
   kGroupIndex = 22,      ///< i32 [K]: group of each column, as act-order checkpoints have it
 };
+inline constexpr uint16_t kLastComponentKind = static_cast<uint16_t>(ComponentKind::kGroupIndex);
 
 enum ComponentFlags : uint16_t {
   kComponentRequired = 1u << 0,  ///< a reader that does not know the kind refuses the operand

@@ -25,9 +25,8 @@ Status check_scalars(const IndexTables& t) {
     const ScalarRecord& s = t.scalars[i];
     const Place place{"scalar", i, {}};
     IMP_TRY(check_reserved(s.reserved, place));
-    if (s.state > static_cast<uint8_t>(ScalarState::kDivisor))
-      return place.error(ErrorKind::kBadRecord,
-                         "state is " + num(s.state) + ", expected 0, 1 or 2");
+    if (s.state > static_cast<uint8_t>(ScalarState::kUnused))
+      return place.error(ErrorKind::kBadRecord, "state is " + num(s.state) + ", expected 0 to 3");
     if (s.state == static_cast<uint8_t>(ScalarState::kAbsent) && s.bits != 0)
       return place.error(ErrorKind::kBadRecord, "is absent, expected bits 0");
   }
@@ -75,6 +74,11 @@ class OperandChecker {
     const bool gemm = o.flags & kOperandGemm;
     if (o.flags & ~(kOperandTiedHead | kOperandGemm))
       return place.error(ErrorKind::kBadRecord, "flags " + num(o.flags) + " have an unknown bit");
+    if (o.group_rows == 1 || (o.group_rows != 0 && o.group_size == 0))
+      return place.error(ErrorKind::kBadRecord,
+                         "group_rows is " + num(o.group_rows) + " with group_size " +
+                             num(o.group_size) +
+                             ", expected 0 for a scale of each row, else at least 2");
     if (o.experts == 0) return place.error(ErrorKind::kBadRecord, "experts is 0");
     if (gemm && (o.n == 0 || o.k == 0))
       return place.error(ErrorKind::kBadRecord, "is for a GEMM, n and k are " + num(o.n) + " and " +

@@ -48,8 +48,7 @@ Status Reader::read_payload(uint32_t payload_file, uint64_t offset_bytes, Mutabl
 
 bool Reader::form_is_usable(const FormRecord& form) const {
   return std::ranges::none_of(components_of(form), [](const ComponentRecord& c) {
-    return c.flags & kComponentRequired &&
-           c.kind > static_cast<uint16_t>(ComponentKind::kExceptions);
+    return c.flags & kComponentRequired && c.kind > kLastComponentKind;
   });
 }
 

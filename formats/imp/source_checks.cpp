@@ -21,7 +21,7 @@ Status check_origin(const IndexTables& t, const SourceTensorRecord& s, const Pla
   if (s.expert != kNone && s.expert >= o.experts)
     return place.error(ErrorKind::kBadRecord,
                        "expert is " + num(s.expert) + ", expected less than " + num(o.experts));
-  if (s.plane == 0 || s.plane > static_cast<uint16_t>(ComponentKind::kExceptions))
+  if (s.plane == 0 || s.plane > kLastComponentKind)
     return place.error(ErrorKind::kBadRecord,
                        "plane is " + num(s.plane) + ", which is no component kind");
   if (s.reason.size_bytes != 0)
@@ -36,6 +36,9 @@ Status check_ignored(const SourceTensorRecord& s, const Place& place) {
     return place.error(ErrorKind::kBadRecord, "is ignored, expected a reason");
   if (!all_zero(s.digest, sizeof s.digest))
     return place.error(ErrorKind::kBadRecord, "is ignored, expected a digest of zero");
+  if (s.encoding != 0)
+    return place.error(ErrorKind::kBadRecord,
+                       "is ignored, expected encoding 0, not " + num(s.encoding));
   return {};
 }
 

@@ -1,6 +1,8 @@
 #include "src/convert/convert.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "formats/hf/checkpoint.h"
 #include "formats/imp/writer.h"
@@ -65,12 +67,26 @@ uint64_t thread_count(const Options& options) {
   return options.backend == Backend::kCuda ? std::max(threads, kRingSlots) : threads;
 }
 
+/// The card was asked for: what it cannot pack is said, once.
+void warn_of_cpu_packing(const plan::Plan& plan, Log& log) {
+  std::set<uint32_t> operands;
+  for (const plan::Step& step : plan.steps)
+    for (const plan::Write& write : step.writes)
+      if (write.action != plan::Action::kCopy && write.action != plan::Action::kCanonical &&
+          !packs_on_card(write.action))
+        operands.insert(step.operand);
+  if (!operands.empty())
+    log.warn(std::to_string(operands.size()) + " operands (first '" +
+             plan.operands[*operands.begin()].name +
+             "') are in layout variants without a CUDA repack: packed on the CPU");
+}
+
 Result<std::unique_ptr<Packer>> make_packer(const Prepared& prepared, const Options& options,
                                             BufferPool& buffers) {
   if (options.backend == Backend::kCuda)
     return make_cuda_packer(prepared.model.source, prepared.plan,
                             plan::stream_budget(prepared.threads).slab_bytes,
-                            options.device_budget_bytes, options.path);
+                            options.device_budget_bytes, options.path, buffers);
   return make_cpu_packer(buffers, options.path);
 }
 
@@ -98,9 +114,9 @@ Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Opti
   ScaleScan scan;
   BufferPool buffers;
   IMP_ASSIGN(const auto packer, make_packer(prepared, options, buffers));
+  if (options.backend == Backend::kCuda) warn_of_cpu_packing(plan, log);
   IMP_TRY(write_constants(output, plan, digester));
-  const SlabContext context{
-      prepared.model.source, plan, output, digester, exceptions, buffers, *packer};
+  const SlabContext context{prepared.model, plan, output, digester, exceptions, buffers, *packer};
   IMP_ASSIGN(const StreamDigests digests, stream_source(context, prepared.threads, scan, log));
   scan.warn(log);
   exceptions.finish();

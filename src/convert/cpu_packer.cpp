@@ -4,6 +4,7 @@
 
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
+#include "src/repack/mma64_variants.h"
 
 namespace imp::convert {
 namespace {
@@ -28,6 +29,26 @@ class CpuPacker : public Packer {
   Result<Packed> sf128x4(Bytes scales, uint64_t rows, uint64_t groups) override {
     const auto packed = buffers_.take(layouts::sf128x4::size_bytes(rows, groups));
     repack::sf128x4_pack(scales, rows, groups, path_, packed->span());
+    return Packed{packed->span(), packed};
+  }
+  Result<Packed> mma64_mxfp4(Bytes codes, Bytes scales, uint64_t rows, uint64_t k) override {
+    const auto packed = buffers_.take(repack::mma64_mxfp4_bytes(rows, k));
+    repack::mma64_mxfp4_pack(codes, scales, rows, k, path_, packed->span());
+    return Packed{packed->span(), packed};
+  }
+  Result<Packed> mma64_codes(uint32_t bits, Bytes codes, uint64_t rows, uint64_t k) override {
+    const auto packed = buffers_.take(repack::mma64_codes_bytes(bits, rows, k));
+    repack::mma64_codes_pack(bits, codes, rows, k, path_, packed->span());
+    return Packed{packed->span(), packed};
+  }
+  Result<Packed> mma64_plane(uint32_t bits, Bytes plane, uint64_t rows, uint64_t groups) override {
+    const auto packed = buffers_.take(repack::mma64_plane_bytes(bits, rows, groups));
+    repack::mma64_plane_pack(bits, plane, rows, groups, path_, packed->span());
+    return Packed{packed->span(), packed};
+  }
+  Result<Packed> native_bytes(Bytes codes, uint64_t rows, uint64_t k) override {
+    const auto packed = buffers_.take(rows * repack::native_bytes_pitch(k));
+    repack::native_bytes_pack(codes, rows, k, path_, packed->span());
     return Packed{packed->span(), packed};
   }
 

@@ -93,11 +93,13 @@ void append_all_lost(const repack::Nvfp4Rows& in, uint64_t first_row,
 
 class CudaPacker : public Packer {
  public:
-  CudaPacker(const RingShape& shape, std::unique_ptr<DeviceRing> ring, repack::Path path)
+  CudaPacker(const RingShape& shape, std::unique_ptr<DeviceRing> ring, repack::Path path,
+             BufferPool& buffers)
       : slab_bytes_(shape.slab_bytes),
         in_region_bytes_(round_up(shape.need.in_bytes, kPlaneAlignment)),
         path_(path == repack::Path::kMap ? kernels::RepackPath::kMap : kernels::RepackPath::kWord),
-        ring_(std::move(ring)) {}
+        ring_(std::move(ring)),
+        cpu_(make_cpu_packer(buffers, path)) {}
 
   uint64_t max_slab_bytes() const override { return slab_bytes_; }
 
@@ -138,6 +140,19 @@ class CudaPacker : public Packer {
     return call.receive(layouts::sf128x4::size_bytes(rows, groups));
   }
 
+  Result<Packed> mma64_mxfp4(Bytes codes, Bytes scales, uint64_t rows, uint64_t k) override {
+    return cpu_->mma64_mxfp4(codes, scales, rows, k);
+  }
+  Result<Packed> mma64_codes(uint32_t bits, Bytes codes, uint64_t rows, uint64_t k) override {
+    return cpu_->mma64_codes(bits, codes, rows, k);
+  }
+  Result<Packed> mma64_plane(uint32_t bits, Bytes plane, uint64_t rows, uint64_t groups) override {
+    return cpu_->mma64_plane(bits, plane, rows, groups);
+  }
+  Result<Packed> native_bytes(Bytes codes, uint64_t rows, uint64_t k) override {
+    return cpu_->native_bytes(codes, rows, k);
+  }
+
  private:
   SlotCall begin() { return SlotCall(ring_->take(), in_region_bytes_); }
 
@@ -145,13 +160,26 @@ class CudaPacker : public Packer {
   const uint64_t in_region_bytes_;
   const kernels::RepackPath path_;
   std::unique_ptr<DeviceRing> ring_;
+  std::unique_ptr<Packer> cpu_;
 };
 
 }  // namespace
 
+bool packs_on_card(plan::Action action) {
+  switch (action) {
+    case plan::Action::kMma64Nvfp4:
+    case plan::Action::kNativeRows:
+    case plan::Action::kSf128x4:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Result<std::unique_ptr<Packer>> make_cuda_packer(const model::Source& source,
                                                  const plan::Plan& plan, uint64_t slab_bytes,
-                                                 uint64_t budget_bytes, repack::Path path) {
+                                                 uint64_t budget_bytes, repack::Path path,
+                                                 BufferPool& buffers) {
   auto device = cuda::current_device();
   if (!device.ok()) {
     Error error = std::move(device).error();
@@ -162,7 +190,8 @@ Result<std::unique_ptr<Packer>> make_cuda_packer(const model::Source& source,
   IMP_ASSIGN(const RingShape shape,
              fit_ring(source, plan, slab_bytes, std::min(budget_bytes, free)));
   IMP_ASSIGN(auto ring, DeviceRing::create(shape));
-  return std::unique_ptr<Packer>(std::make_unique<CudaPacker>(shape, std::move(ring), path));
+  return std::unique_ptr<Packer>(
+      std::make_unique<CudaPacker>(shape, std::move(ring), path, buffers));
 }
 
 }  // namespace imp::convert

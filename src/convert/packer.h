@@ -32,6 +32,12 @@ class Packer {
                                      std::vector<repack::LostGroup>& lost) = 0;
   virtual Result<Packed> native_rows(Bytes codes, uint64_t rows, uint64_t k) = 0;
   virtual Result<Packed> sf128x4(Bytes scales, uint64_t rows, uint64_t groups) = 0;
+  // Shapes of src/repack/mma64_variants.h.
+  virtual Result<Packed> mma64_mxfp4(Bytes codes, Bytes scales, uint64_t rows, uint64_t k) = 0;
+  virtual Result<Packed> mma64_codes(uint32_t bits, Bytes codes, uint64_t rows, uint64_t k) = 0;
+  virtual Result<Packed> mma64_plane(uint32_t bits, Bytes plane, uint64_t rows,
+                                     uint64_t groups) = 0;
+  virtual Result<Packed> native_bytes(Bytes codes, uint64_t rows, uint64_t k) = 0;
 };
 
 /// Packs in the calling thread, into buffers of `buffers`, which must outlive what it gives out.

@@ -1,116 +1,204 @@
 #include "src/convert/slab.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
+#include "src/model/scalars.h"
+#include "src/repack/mma64_variants.h"
 
 namespace imp::convert {
 namespace {
 
+using model::ComponentKind;
 using plan::Action;
+using quant::PlaneCoding;
 
-uint64_t unit_of(Action action) {
-  switch (action) {
-    case Action::kCopy:
-    case Action::kNativeRows:
-      return 1;
-    case Action::kMma64Nvfp4:
-      return layouts::mma64_nvfp4::kTileN;
-    case Action::kSf128x4:
-      return layouts::sf128x4::kTileRows;
+PlaneCoding with_rows(PlaneCoding coding, uint64_t rows) {
+  coding.rows = rows;
+  return coding;
+}
+
+/// Columns of 4-bit or 8-bit codes in the order of `gather`.
+void gather_columns(const PlaneCoding& coding, const std::vector<uint32_t>& gather, Bytes in,
+                    MutableBytes out) {
+  const uint64_t pitch = quant::canonical_bytes(with_rows(coding, 1));
+  for (uint64_t row = 0; row < coding.rows; ++row) {
+    const std::byte* from = in.data() + row * pitch;
+    std::byte* to = out.data() + row * pitch;
+    if (coding.bits == 8) {
+      for (uint64_t k = 0; k < coding.columns; ++k) to[k] = from[gather[k]];
+      continue;
+    }
+    std::fill(to, to + pitch, std::byte{0});
+    for (uint64_t k = 0; k < coding.columns; ++k) {
+      const auto code = from[gather[k] / 2] >> (4 * (gather[k] % 2)) & std::byte{0xF};
+      to[k / 2] |= code << (4 * (k % 2));
+    }
   }
-  return 1;
 }
 
-struct Slab {
-  const plan::Step& step;
-  const plan::Operand& operand;
-  uint64_t first_row;
-  uint64_t rows;
-  Bytes data;
+/// The writes of one step for one slab. The canonical rows are made once, when the first write asks
+/// for them.
+class SlabWriter {
+ public:
+  SlabWriter(const SlabContext& context, const plan::Step& step, const Slab& slab)
+      : context_(context),
+        step_(step),
+        slab_(slab),
+        operand_(context.plan.operands[step.operand]) {}
+
+  Status write(const plan::Write& write, uint64_t bytes_before) {
+    const uint64_t base = write.offset_bytes + slab_.expert * write.expert_stride_bytes;
+    if (write.action == Action::kCopy) return put(base + bytes_before, slab_.data);
+    IMP_TRY(make_canonical());
+    const uint64_t step_rows = packer_rows(step_, write.action, context_.packer.max_slab_bytes());
+    for (uint64_t row = 0; row < slab_.rows; row += step_rows) {
+      const uint64_t rows = std::min(step_rows, slab_.rows - row);
+      const uint64_t pitch = quant::canonical_bytes(with_rows(step_.coding, 1));
+      IMP_ASSIGN(const Packed packed,
+                 pack(write, row, rows, canonical_.bytes.subspan(row * pitch, rows * pitch)));
+      IMP_TRY(put(base + offset_of_row(write, slab_.first_row + row), packed.bytes));
+    }
+    return {};
+  }
+
+ private:
+  Status put(uint64_t offset_bytes, Bytes bytes) {
+    IMP_TRY(context_.output.write_at(offset_bytes, bytes));
+    context_.digester.on_write(offset_bytes, bytes);
+    return {};
+  }
+
+  const model::Weight& weight() const {
+    return context_.model.weights[operand_.parts[step_.part].weight];
+  }
+  uint64_t expert() const { return step_.expert == model::kNone ? slab_.expert : step_.expert; }
+
+  Result<Packed> canonical_of(const PlaneCoding& coding, uint32_t tensor, Bytes source) {
+    if (coding.encoding == quant::Encoding::kRows) return Packed{source, nullptr};
+    const auto buffer = context_.buffers.take(quant::canonical_bytes(coding));
+    Status status = quant::to_canonical(coding, source, buffer->span());
+    if (!status.ok())
+      return model::tensor_error(context_.model.source, tensor, status.error().kind,
+                                 status.error().message);
+    return Packed{buffer->span(), buffer};
+  }
+
+  Status make_canonical() {
+    if (canonical_.bytes.data() != nullptr) return {};
+    const PlaneCoding coding = with_rows(step_.coding, slab_.rows);
+    IMP_ASSIGN(canonical_, canonical_of(coding, step_.tensor, slab_.data));
+    if (step_.plane != ComponentKind::kCodes || weight().k_gather.empty()) return {};
+    const auto sorted = context_.buffers.take(canonical_.bytes.size());
+    gather_columns(coding, weight().k_gather[expert()], canonical_.bytes, sorted->span());
+    canonical_ = Packed{sorted->span(), sorted};
+    return {};
+  }
+
+  /// Canonical block scales of rows [row, row + rows) of the slab.
+  Result<Packed> scales_of(uint64_t row, uint64_t rows) {
+    const model::SourceTensor& tensor = context_.model.source.tensors[step_.scale_tensor];
+    const bool whole = quant::cut_rows(step_.scale_coding) == 0;
+    const PlaneCoding wanted = with_rows(step_.scale_coding, rows);
+    const PlaneCoding read = whole ? step_.scale_coding : wanted;
+    const uint64_t first = slab_.first_row + row;
+    const uint64_t of_expert = quant::source_bytes(step_.scale_coding);
+    const uint64_t skipped = whole ? 0 : quant::source_bytes(with_rows(step_.scale_coding, first));
+    const auto source = context_.buffers.take(quant::source_bytes(read));
+    IMP_TRY(context_.model.source.files[tensor.file].handle.read_at(
+        tensor.offset_bytes + slab_.expert * of_expert + skipped, source->span()));
+    IMP_ASSIGN(Packed scales, canonical_of(read, step_.scale_tensor, source->span()));
+    if (scales.owner == nullptr) scales.owner = source;
+    if (whole) {
+      const uint64_t pitch = quant::canonical_bytes(with_rows(read, 1));
+      scales.bytes = scales.bytes.subspan(first * pitch, rows * pitch);
+    }
+    return scales;
+  }
+
+  uint64_t groups() const { return step_.coding.columns; }  // of a plane of scales
+
+  uint64_t offset_of_row(const plan::Write& write, uint64_t row) const {
+    switch (write.action) {
+      case Action::kMma64Nvfp4:
+        return repack::mma64_nvfp4_bytes(row, operand_.k);
+      case Action::kMma64Mxfp4:
+        return repack::mma64_mxfp4_bytes(row, operand_.k);
+      case Action::kMma64Codes:
+        return repack::mma64_codes_bytes(step_.coding.bits, row, operand_.k);
+      case Action::kMma64Plane:
+        return repack::mma64_plane_bytes(step_.coding.bits, row, groups());
+      case Action::kNativeRows:
+        return row * layouts::native_rows::pitch_bytes(operand_.k);
+      case Action::kNativeBytes:
+        return row * repack::native_bytes_pitch(operand_.k);
+      case Action::kSf128x4:
+        return layouts::sf128x4::size_bytes(row, groups());
+      case Action::kCopy:
+      case Action::kCanonical:
+        break;
+    }
+    return quant::canonical_bytes(with_rows(step_.coding, row));
+  }
+
+  Result<Packed> pack(const plan::Write& write, uint64_t row, uint64_t rows, Bytes plane) {
+    switch (write.action) {
+      case Action::kMma64Nvfp4:
+        return pack_nvfp4(write, row, rows, plane);
+      case Action::kMma64Mxfp4: {
+        IMP_ASSIGN(const Packed scales, scales_of(row, rows));
+        return context_.packer.mma64_mxfp4(plane, scales.bytes, rows, operand_.k);
+      }
+      case Action::kMma64Codes:
+        return context_.packer.mma64_codes(step_.coding.bits, plane, rows, operand_.k);
+      case Action::kMma64Plane:
+        return context_.packer.mma64_plane(step_.coding.bits, plane, rows, groups());
+      case Action::kNativeRows:
+        return context_.packer.native_rows(plane, rows, operand_.k);
+      case Action::kNativeBytes:
+        return context_.packer.native_bytes(plane, rows, operand_.k);
+      case Action::kSf128x4:
+        return context_.packer.sf128x4(plane, rows, groups());
+      case Action::kCopy:
+      case Action::kCanonical:
+        break;
+    }
+    return Packed{plane, nullptr};
+  }
+
+  Result<Packed> pack_nvfp4(const plan::Write& write, uint64_t row, uint64_t rows, Bytes codes) {
+    IMP_ASSIGN(Packed scales, scales_of(row, rows));
+    if (operand_.scheme == model::Scheme::kNvfp4G32) {
+      const auto doubled = context_.buffers.take(2 * scales.bytes.size());
+      repack::double_scales(scales.bytes, doubled->span());
+      scales = Packed{doubled->span(), doubled};
+    }
+    std::vector<repack::LostGroup> lost;
+    const plan::Part& part = operand_.parts[step_.part];
+    const uint64_t row_of_operand = expert() * operand_.n + part.n0 + slab_.first_row + row;
+    IMP_ASSIGN(Packed packed, context_.packer.mma64_nvfp4({codes, scales.bytes, rows, operand_.k},
+                                                          row_of_operand, lost));
+    IMP_TRY(context_.exceptions.add(write.exceptions, lost));
+    return packed;
+  }
+
+  const SlabContext& context_;
+  const plan::Step& step_;
+  const Slab& slab_;
+  const plan::Operand& operand_;
+  Packed canonical_;
 };
-
-Status put(const SlabContext& context, uint64_t offset_bytes, Bytes bytes) {
-  IMP_TRY(context.output.write_at(offset_bytes, bytes));
-  context.digester.on_write(offset_bytes, bytes);
-  return {};
-}
-
-Status write_mma64(const SlabContext& context, const plan::Write& write, const Slab& slab) {
-  const uint64_t groups = slab.operand.k / slab.operand.group_size;
-  const model::SourceTensor& scale_tensor = context.source.tensors[slab.step.scale_tensor];
-  const auto scales = context.buffers.take(slab.rows * groups);
-  IMP_TRY(context.source.files[scale_tensor.file].handle.read_at(
-      scale_tensor.offset_bytes + slab.first_row * groups, scales->span()));
-  std::vector<repack::LostGroup> lost;
-  const plan::Part& part = slab.operand.parts[slab.step.part];
-  const uint64_t row_of_operand = slab.step.expert * slab.operand.n + part.n0 + slab.first_row;
-  IMP_ASSIGN(const Packed packed,
-             context.packer.mma64_nvfp4({slab.data, scales->span(), slab.rows, slab.operand.k},
-                                        row_of_operand, lost));
-  IMP_TRY(context.exceptions.add(write.exceptions, lost));
-  return put(context,
-             write.offset_bytes + repack::mma64_nvfp4_bytes(slab.first_row, slab.operand.k),
-             packed.bytes);
-}
-
-Status write_native_rows(const SlabContext& context, const plan::Write& write, const Slab& slab) {
-  const uint64_t pitch = layouts::native_rows::pitch_bytes(slab.operand.k);
-  IMP_ASSIGN(const Packed packed, context.packer.native_rows(slab.data, slab.rows, slab.operand.k));
-  return put(context, write.offset_bytes + slab.first_row * pitch, packed.bytes);
-}
-
-Status write_sf128x4(const SlabContext& context, const plan::Write& write, const Slab& slab) {
-  const uint64_t groups = slab.operand.k / slab.operand.group_size;
-  IMP_ASSIGN(const Packed packed, context.packer.sf128x4(slab.data, slab.rows, groups));
-  return put(context, write.offset_bytes + layouts::sf128x4::size_bytes(slab.first_row, groups),
-             packed.bytes);
-}
 
 }  // namespace
 
-uint64_t Cut::slab_rows(uint64_t slab_bytes) const {
-  const uint64_t rows_that_fit = slab_bytes / std::max<uint64_t>(row_bytes, 1);
-  return std::max(rows_that_fit / unit_rows * unit_rows, unit_rows);
-}
-
-Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
-            std::span<const plan::Step> steps) {
-  uint64_t unit = 1;
-  bool only_copies = true;
-  for (const plan::Step& step : steps)
-    for (const plan::Write& write : step.writes) {
-      unit = std::max(unit, unit_of(write.action));
-      only_copies = only_copies && write.action == Action::kCopy;
-    }
-  if (only_copies) return {tensor.size_bytes, 1, 1, true};
-  const uint64_t rows = plan.operands[steps[0].operand].parts[steps[0].part].n_count;
-  return {rows, tensor.size_bytes / rows, unit, false};
-}
-
 Status write_slab(const SlabContext& context, const plan::Step& step, const Cut& cut,
-                  uint64_t first_row, Bytes data) {
-  const Slab slab{step, context.plan.operands[step.operand], first_row, data.size() / cut.row_bytes,
-                  data};
-  for (const plan::Write& write : step.writes) {
-    switch (write.action) {
-      case Action::kCopy:
-        IMP_TRY(put(context, write.offset_bytes + first_row * cut.row_bytes, data));
-        break;
-      case Action::kMma64Nvfp4:
-        IMP_TRY(write_mma64(context, write, slab));
-        break;
-      case Action::kNativeRows:
-        IMP_TRY(write_native_rows(context, write, slab));
-        break;
-      case Action::kSf128x4:
-        IMP_TRY(write_sf128x4(context, write, slab));
-        break;
-    }
-  }
+                  const Slab& slab) {
+  SlabWriter writer(context, step, slab);
+  for (const plan::Write& write : step.writes)
+    IMP_TRY(writer.write(write, cut.bytes_before(slab.first_row)));
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
@@ -16,9 +17,14 @@ SlabNeed need_of(plan::Action action, const plan::Operand& operand, uint64_t row
   const uint64_t k = operand.k, codes = rows * (k / 2);
   switch (action) {
     case plan::Action::kCopy:
-      return {};
+    case plan::Action::kCanonical:
+    case plan::Action::kMma64Mxfp4:
+    case plan::Action::kMma64Codes:
+    case plan::Action::kMma64Plane:
+    case plan::Action::kNativeBytes:
+      return {};  // no kernel packs these
     case plan::Action::kMma64Nvfp4:
-      return {round_up(codes, kPlaneAlignment) + rows * (k / operand.group_size),
+      return {round_up(codes, kPlaneAlignment) + rows * (k / layouts::mma64_nvfp4::kGroup),
               repack::mma64_nvfp4_bytes(rows, k)};
     case plan::Action::kNativeRows:
       return {codes, rows * layouts::native_rows::pitch_bytes(k)};
@@ -39,9 +45,10 @@ SlabNeed slab_need(const model::Source& source, const plan::Plan& plan, uint64_t
     while (end < all.size() && all[end].tensor == all[first].tensor) ++end;
     const auto steps = all.subspan(first, end - first);
     const Cut cut = cut_for(source.tensors[steps[0].tensor], plan, steps);
-    const uint64_t rows = std::min(cut.slab_rows(slab_bytes), cut.rows);
     for (const plan::Step& step : steps)
       for (const plan::Write& write : step.writes) {
+        const uint64_t rows = std::min(
+            {packer_rows(step, write.action, slab_bytes), cut.slab_rows(slab_bytes), cut.rows});
         const SlabNeed need = need_of(write.action, plan.operands[step.operand], rows);
         most.in_bytes = std::max(most.in_bytes, need.in_bytes);
         most.out_bytes = std::max(most.out_bytes, need.out_bytes);

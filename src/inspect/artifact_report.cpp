@@ -94,7 +94,7 @@ class TextReport {
       order[reader_.operands()[i].execution_index] = i;
       width = std::max(width, printable(reader_.string(reader_.operands()[i].name)).size());
     }
-    out_ << fmt::format("\n{:<{}}  {:<18} {:<6} {:<20} {:<14} {:>15}  {}\n", "operand", width,
+    out_ << fmt::format("\n{:<{}}  {:<18} {:<9} {:<20} {:<14} {:>15}  {}\n", "operand", width,
                         "role", "scheme", "shape", "layout", "bytes", "parts");
     for (const uint32_t i : order) print_operand(i, width);
   }
@@ -104,7 +104,7 @@ class TextReport {
     std::string layouts;
     for (const FormRecord& form : reader_.forms_of(o))
       layouts += (layouts.empty() ? "" : "+") + printable(manifest_.layout_name(form.layout));
-    out_ << fmt::format("{:<{}}  {:<18} {:<6} {:<20} {:<14} {:>15}  {}\n",
+    out_ << fmt::format("{:<{}}  {:<18} {:<9} {:<20} {:<14} {:>15}  {}\n",
                         printable(reader_.string(o.name)), width,
                         model::role_name(static_cast<model::Role>(o.role)),
                         model::scheme_name(static_cast<model::Scheme>(o.scheme)), shape_text(o),

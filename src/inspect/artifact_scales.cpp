@@ -25,26 +25,37 @@ constexpr uint64_t kReadBytes = 4u << 20;
 const ComponentRecord* find_block_scales(const Reader& reader, const OperandRecord& operand) {
   for (const artifact::FormRecord& form : reader.forms_of(operand)) {
     const ComponentRecord* c = reader.find_component(form, ComponentKind::kBlockScale);
-    if (c != nullptr && c->dtype == static_cast<uint16_t>(Dtype::kF8E4M3)) return c;
+    if (c != nullptr && is_scale_dtype(static_cast<Dtype>(c->dtype))) return c;
   }
   return nullptr;
 }
 
-std::optional<uint64_t> scales_of(const OperandRecord& operand) {
+std::optional<uint64_t> scales_of(const Reader& reader, const OperandRecord& operand) {
   if (operand.group_size == 0) return std::nullopt;
-  const auto rows = checked_mul(operand.experts, operand.n);
-  return rows ? checked_mul(*rows, operand.k / operand.group_size) : std::nullopt;
+  const uint64_t group_rows = std::max<uint32_t>(operand.group_rows, 1);
+  uint64_t rows = 0;
+  for (const PartRecord& part : reader.parts_of(operand))
+    rows += part.n_count / group_rows + (part.n_count % group_rows != 0);
+  const uint64_t groups = operand.k / operand.group_size + (operand.k % operand.group_size != 0);
+  const auto all_rows = checked_mul(operand.experts, rows);
+  return all_rows ? checked_mul(*all_rows, groups) : std::nullopt;
 }
 
-Result<BlockScaleHistogram> read_histogram(const Reader& reader, const ComponentRecord& component) {
-  BlockScaleHistogram histogram;
+/// Of schemes whose scales a layout may keep inside blocks of codes.
+Dtype scale_dtype_of(const OperandRecord& operand) {
+  const auto scheme = static_cast<model::Scheme>(operand.scheme);
+  return model::has_two_levels(scheme) ? Dtype::kF8E4M3 : Dtype::kF8E8M0;
+}
+
+Result<BlockScaleTally> read_histogram(const Reader& reader, const ComponentRecord& component) {
+  BlockScaleTally histogram;
   std::vector<std::byte> buffer(std::min(component.size_bytes, kReadBytes));
   for (uint64_t done = 0; done < component.size_bytes; done += buffer.size()) {
     IMP_TRY(check_interrupted());
     const auto piece =
         MutableBytes(buffer).first(std::min<uint64_t>(buffer.size(), component.size_bytes - done));
     IMP_TRY(reader.read_component(component, done, piece));
-    histogram.add(piece);
+    histogram.add(piece, static_cast<Dtype>(component.dtype));
   }
   return histogram;
 }
@@ -61,14 +72,14 @@ void add_scalars(const Reader& reader, uint32_t first, uint32_t count, uint64_t 
 }
 
 /// nullopt unless the manifest counted exactly as many scales as the operand has.
-std::optional<BlockScaleHistogram> recorded_histogram(const Manifest& manifest, uint32_t operand,
-                                                      std::optional<uint64_t> expected) {
+std::optional<BlockScaleTally> recorded_histogram(const Manifest& manifest, uint32_t operand,
+                                                  Dtype dtype, std::optional<uint64_t> expected) {
   const auto it = manifest.block_scale_bytes.find(operand);
   if (it == manifest.block_scale_bytes.end()) return std::nullopt;
-  BlockScaleHistogram histogram;
+  BlockScaleTally histogram;
   std::optional<uint64_t> total = 0;
   for (const auto& [byte, count] : it->second) {
-    histogram.add(byte, count);
+    histogram.add(byte, dtype, count);
     if (total) total = checked_add(*total, count);
   }
   if (!total || total != expected) return std::nullopt;
@@ -86,22 +97,24 @@ Status audit_operand(const Reader& reader, const Manifest& manifest, uint32_t in
                 row.inputs);
   }
   const ComponentRecord* component = find_block_scales(reader, operand);
-  const auto expected = scales_of(operand);
+  const auto expected = scales_of(reader, operand);
   if (component == nullptr) {
-    const auto recorded = recorded_histogram(manifest, index, expected);
+    const auto recorded = recorded_histogram(manifest, index, scale_dtype_of(operand), expected);
     if (recorded) {
       report.add(std::move(row), *recorded);
       return {};
     }
-    row.why_no_blocks = "its layout keeps block scales inside blocks of codes";
+    row.why_no_blocks = operand.group_size == 0
+                            ? "it has one scale a module"
+                            : "its layout keeps block scales inside blocks of codes";
     report.add(std::move(row));
     return {};
   }
-  IMP_ASSIGN(BlockScaleHistogram histogram, read_histogram(reader, *component));
-  if (!expected || component->size_bytes < *expected ||
-      !histogram.remove_zeros(component->size_bytes - *expected)) {
-    row.why_no_blocks =
-        "the block scale component is not n x k / group_size scales and zero padding";
+  IMP_ASSIGN(BlockScaleTally histogram, read_histogram(reader, *component));
+  const auto dtype = static_cast<Dtype>(component->dtype);
+  const uint64_t stored = component->size_bytes / (dtype_bits(dtype) / 8);
+  if (!expected || stored < *expected || !histogram.remove_zeros(stored - *expected, dtype)) {
+    row.why_no_blocks = "the block scale component is not one scale a group and zero padding";
     report.add(std::move(row));
     return {};
   }

@@ -80,10 +80,11 @@ void print_model(const Result<Model>& imported, std::ostream& out) {
   for (const Weight& w : model.weights) width = std::max(width, printable(w.name).size());
   out << fmt::format("\nimp-convert takes it as {}, {}, {}:\n", printable(model.architecture),
                      printable(model.producer), printable(model.quantization));
-  out << fmt::format("{:<{}}  {:<18} {:<6} {}\n", "module", width, "role", "scheme", "shape");
+  out << fmt::format("{:<{}}  {:<18} {:<9} {:<18} {}\n", "module", width, "role", "scheme", "shape",
+                     "why");
   for (const Weight& w : model.weights)
-    out << fmt::format("{:<{}}  {:<18} {:<6} {}{}\n", printable(w.name), width, role_name(w.role),
-                       scheme_name(w.scheme), shape_text(w),
+    out << fmt::format("{:<{}}  {:<18} {:<9} {:<18} {}{}\n", printable(w.name), width,
+                       role_name(w.role), scheme_name(w.scheme), shape_text(w), printable(w.why),
                        w.tied_head ? " (also the output head, tied)" : "");
 }
 
@@ -130,6 +131,10 @@ ordered_json model_json(const Result<Model>& imported) {
                                {"experts", w.experts},
                                {"n", w.n},
                                {"k", w.k},
+                               {"group_size", w.group_size},
+                               {"group_rows", w.group_rows},
+                               {"activations_8bit", w.activations_8bit},
+                               {"why", w.why},
                                {"tied_head", w.tied_head}});
   return json;
 }

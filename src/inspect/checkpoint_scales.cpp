@@ -1,12 +1,16 @@
 #include "src/inspect/checkpoint_scales.h"
 
 #include <algorithm>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "src/base/interrupt.h"
 #include "src/base/little_endian.h"
+#include "src/quant/bf16.h"
+#include "src/quant/f16.h"
 
 namespace imp::inspect {
 namespace {
@@ -15,7 +19,13 @@ using hf::Checkpoint;
 using hf::SourceTensor;
 
 constexpr uint64_t kReadBytes = 4u << 20;
-constexpr std::string_view kWeight = ".weight";
+/// What scales are called, by dialect; the rest of the name is the module.
+constexpr std::string_view kBlockNames[] = {".weight_scale", "_weight_scale", ".weight_scale_inv",
+                                            "_scales",       ".scales",       ".scale"};
+constexpr std::string_view kGlobalNames[] = {".weight_scale_2", "_weight_scale_2",
+                                             ".weight_global_scale", ".qscale_weight"};
+constexpr std::string_view kInputNames[] = {".input_scale", "_input_scale", ".input_global_scale",
+                                            ".activation_scale", ".qscale_act"};
 
 /// Hand the tensor's bytes to `take`, piece by piece.
 template <class Take>
@@ -31,39 +41,73 @@ Status read_tensor(const Checkpoint& checkpoint, const SourceTensor& tensor, con
   return {};
 }
 
-const SourceTensor* find(const Checkpoint& checkpoint, const std::string& name, Dtype dtype) {
-  const auto at = checkpoint.find(name);
-  if (!at || checkpoint.tensors[*at].dtype != dtype) return nullptr;
-  return &checkpoint.tensors[*at];
+const SourceTensor* find(const Checkpoint& checkpoint, const std::string& module,
+                         std::span<const std::string_view> suffixes) {
+  for (const std::string_view suffix : suffixes)
+    if (const auto at = checkpoint.find(module + std::string(suffix)))
+      if (is_scale_dtype(checkpoint.tensors[*at].dtype)) return &checkpoint.tensors[*at];
+  return nullptr;
 }
 
-Status add_scalars(const Checkpoint& checkpoint, const std::string& name, ScalarStats& stats) {
-  const SourceTensor* tensor = find(checkpoint, name, Dtype::kF32);
-  if (tensor == nullptr) {
+float load_float(const std::byte* at, Dtype dtype) {
+  if (dtype == Dtype::kF32) return load_le<float>(at);
+  const auto bits = load_le<uint16_t>(at);
+  return dtype == Dtype::kBF16 ? quant::bf16_to_float(bits) : quant::f16_to_float(bits);
+}
+
+Status add_scalars(const Checkpoint& checkpoint, const SourceTensor* tensor, ScalarStats& stats) {
+  if (tensor == nullptr || dtype_bits(tensor->dtype) < 16) {
     ++stats.absent;
     return {};
   }
+  const size_t size = dtype_bits(tensor->dtype) / 8;
   return read_tensor(checkpoint, *tensor, [&](Bytes bytes) {
-    for (size_t i = 0; i < bytes.size(); i += sizeof(float)) stats.add(load_le<float>(&bytes[i]));
+    for (size_t i = 0; i + size <= bytes.size(); i += size)
+      stats.add(load_float(&bytes[i], tensor->dtype));
   });
+}
+
+/// Several scales, or one of a format that only block scales have.
+bool are_block_scales(const SourceTensor& tensor) {
+  return dtype_bits(tensor.dtype) == 8 || tensor.size_bytes > dtype_bits(tensor.dtype) / 8;
+}
+
+/// The module that this tensor is the scale of; empty if it is none.
+std::string module_of(const std::string& name, std::span<const std::string_view> suffixes) {
+  for (const std::string_view suffix : suffixes)
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  return "";
+}
+
+Status audit_module(const Checkpoint& checkpoint, const std::string& module,
+                    const SourceTensor& scale, ScaleReport& report) {
+  ScaleRow row;
+  row.name = module;
+  const bool blocks = are_block_scales(scale);
+  const SourceTensor* global = find(checkpoint, module, kGlobalNames);
+  IMP_TRY(add_scalars(checkpoint, blocks ? global : &scale, row.globals));
+  IMP_TRY(add_scalars(checkpoint, find(checkpoint, module, kInputNames), row.inputs));
+  if (!blocks) {
+    row.why_no_blocks = "it has one scale a module";
+    report.add(std::move(row));
+    return {};
+  }
+  BlockScaleTally tally;
+  IMP_TRY(read_tensor(checkpoint, scale, [&](Bytes bytes) { tally.add(bytes, scale.dtype); }));
+  report.add(std::move(row), tally);
+  return {};
 }
 
 }  // namespace
 
 Result<ScaleReport> audit_checkpoint(const Checkpoint& checkpoint) {
   ScaleReport report;
-  for (const SourceTensor& weight : checkpoint.tensors) {
-    if (weight.dtype != Dtype::kU8 || !weight.name.ends_with(kWeight)) continue;
-    const std::string module = weight.name.substr(0, weight.name.size() - kWeight.size());
-    const SourceTensor* scales = find(checkpoint, module + ".weight_scale", Dtype::kF8E4M3);
-    if (scales == nullptr) continue;
-    ScaleRow row;
-    row.name = module;
-    BlockScaleHistogram histogram;
-    IMP_TRY(read_tensor(checkpoint, *scales, [&](Bytes bytes) { histogram.add(bytes); }));
-    IMP_TRY(add_scalars(checkpoint, module + ".weight_scale_2", row.globals));
-    IMP_TRY(add_scalars(checkpoint, module + ".input_scale", row.inputs));
-    report.add(std::move(row), histogram);
+  for (const SourceTensor& tensor : checkpoint.tensors) {
+    if (!is_scale_dtype(tensor.dtype)) continue;
+    std::string module = module_of(tensor.name, kBlockNames);
+    if (module.empty() && tensor.name.ends_with(".qscale_weight"))
+      module = module_of(tensor.name, kGlobalNames);
+    if (!module.empty()) IMP_TRY(audit_module(checkpoint, module, tensor, report));
   }
   return report;
 }

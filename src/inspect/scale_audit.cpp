@@ -3,50 +3,131 @@
 #include <algorithm>
 #include <cmath>
 
+#include "src/base/little_endian.h"
+#include "src/quant/bf16.h"
 #include "src/quant/e4m3.h"
+#include "src/quant/e8m0.h"
+#include "src/quant/f16.h"
 
 namespace imp::inspect {
 
 using nlohmann::ordered_json;
 
-void BlockScaleHistogram::add(Bytes e4m3) {
-  for (const std::byte scale : e4m3) ++counts_[std::to_integer<uint8_t>(scale)];
+namespace {
+
+void widen(BlockScaleStats& stats, bool first, double low, double high) {
+  stats.min = first ? low : std::min(stats.min, low);
+  stats.max = first ? high : std::max(stats.max, high);
 }
 
-void BlockScaleHistogram::add(const BlockScaleHistogram& other) {
-  for (size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+/// `n` scales of one value; returns true if it counts for minimum, maximum and mean and is not +0.
+bool count_value(BlockScaleStats& stats, double value, bool subnormal, uint64_t n) {
+  stats.count += n;
+  stats.nan += std::isnan(value) ? n : 0;
+  stats.infinite += std::isinf(value) ? n : 0;
+  if (!std::isfinite(value)) return false;
+  const bool sign = std::signbit(value);
+  stats.zero += value == 0 && !sign ? n : 0;
+  stats.negative_zero += value == 0 && sign ? n : 0;
+  stats.negative += value < 0 ? n : 0;
+  stats.subnormal += subnormal ? n : 0;
+  return value != 0 || sign;
 }
 
-bool BlockScaleHistogram::remove_zeros(uint64_t count) {
-  if (counts_[0] < count) return false;
-  counts_[0] -= count;
+double float_at(const std::byte* at, Dtype dtype, bool& subnormal) {
+  if (dtype == Dtype::kF32) {
+    const auto value = load_le<float>(at);
+    subnormal = std::fpclassify(value) == FP_SUBNORMAL;
+    return value;
+  }
+  const auto bits = load_le<uint16_t>(at);
+  const uint32_t exponent = dtype == Dtype::kBF16 ? 0x7F80u : 0x7C00u;
+  subnormal = (bits & exponent) == 0 && (bits & 0x7FFFu) != 0;
+  return dtype == Dtype::kBF16 ? quant::bf16_to_float(bits) : quant::f16_to_float(bits);
+}
+
+}  // namespace
+
+bool is_scale_dtype(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF8E4M3:
+    case Dtype::kF8E8M0:
+    case Dtype::kU8:
+    case Dtype::kF16:
+    case Dtype::kBF16:
+    case Dtype::kF32:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void BlockScaleTally::add(Bytes scales, Dtype dtype) {
+  if (dtype_bits(dtype) == 8) {
+    ByteCounts& counts = bytes_of(dtype);
+    for (const std::byte scale : scales) ++counts[std::to_integer<uint8_t>(scale)];
+    return;
+  }
+  const size_t size = dtype_bits(dtype) / 8;
+  for (size_t at = 0; at + size <= scales.size(); at += size) {
+    bool subnormal = false;
+    const double value = float_at(&scales[at], dtype, subnormal);
+    if (!count_value(floats_.stats, value, subnormal, 1)) continue;
+    widen(floats_.stats, floats_.others == 0, value, value);
+    floats_.sum += value;
+    ++floats_.others;
+  }
+}
+
+void BlockScaleTally::add(const BlockScaleTally& other) {
+  for (size_t i = 0; i < e4m3_.size(); ++i) e4m3_[i] += other.e4m3_[i];
+  for (size_t i = 0; i < e8m0_.size(); ++i) e8m0_[i] += other.e8m0_[i];
+  const BlockScaleStats& theirs = other.floats_.stats;
+  BlockScaleStats& mine = floats_.stats;
+  if (other.floats_.others != 0) widen(mine, floats_.others == 0, theirs.min, theirs.max);
+  mine.count += theirs.count;
+  mine.zero += theirs.zero;
+  mine.negative_zero += theirs.negative_zero;
+  mine.subnormal += theirs.subnormal;
+  mine.nan += theirs.nan;
+  mine.infinite += theirs.infinite;
+  mine.negative += theirs.negative;
+  floats_.sum += other.floats_.sum;
+  floats_.others += other.floats_.others;
+}
+
+bool BlockScaleTally::remove_zeros(uint64_t count, Dtype dtype) {
+  uint64_t& zeros = dtype_bits(dtype) == 8 ? bytes_of(dtype)[0] : floats_.stats.zero;
+  if (zeros < count) return false;
+  zeros -= count;
+  if (dtype_bits(dtype) != 8) floats_.stats.count -= count;
   return true;
 }
 
-BlockScaleStats BlockScaleHistogram::stats() const {
-  BlockScaleStats s;
-  double sum = 0;
-  uint64_t numbers = 0;
-  for (uint32_t code = 0; code < counts_.size(); ++code) {
-    const uint64_t n = counts_[code];
-    if (n == 0) continue;
-    s.count += n;
-    const auto byte = static_cast<uint8_t>(code);
-    if (quant::e4m3_is_nan(byte)) {
-      s.nan += n;
-      continue;
-    }
-    const double value = quant::e4m3_to_float(byte);
-    if (value == 0) (std::signbit(value) ? s.negative_zero : s.zero) += n;
-    if (value < 0) s.negative += n;
-    if (value != 0 && (code & 0x78) == 0) s.subnormal += n;
-    s.min = numbers == 0 ? value : std::min(s.min, value);
-    s.max = numbers == 0 ? value : std::max(s.max, value);
+BlockScaleStats BlockScaleTally::stats() const {
+  BlockScaleStats stats = floats_.stats;
+  double sum = floats_.sum;
+  uint64_t finite = floats_.others;
+  const auto add_zero = [&](uint64_t n) {
+    if (n != 0) widen(stats, finite == 0, 0, 0);
+    finite += n;
+  };
+  add_zero(floats_.stats.zero);
+  const auto add_bytes = [&](double value, bool subnormal, uint64_t n) {
+    if (n == 0) return;
+    if (!count_value(stats, value, subnormal, n)) return value == 0 ? add_zero(n) : void();
+    widen(stats, finite == 0, value, value);
     sum += value * static_cast<double>(n);
-    numbers += n;
+    finite += n;
+  };
+  for (uint32_t code = 0; code < 256; ++code) {
+    const auto byte = static_cast<uint8_t>(code);
+    const bool subnormal = (code & 0x78) == 0 && (code & 0x7F) != 0;
+    add_bytes(quant::e4m3_to_float(byte), subnormal, e4m3_[code]);
+    add_bytes(quant::e8m0_to_float(byte), false, e8m0_[code]);
   }
-  if (numbers != 0) s.mean = sum / static_cast<double>(numbers);
-  return s;
+  if (finite != 0) stats.mean = sum / static_cast<double>(finite);
+  return stats;
 }
 
 void ScalarStats::add(float value) {
@@ -75,7 +156,7 @@ void ScalarStats::add(const ScalarStats& other) {
 
 ordered_json to_json(const BlockScaleStats& s) {
   ordered_json json{{"count", s.count}};
-  if (s.count > s.nan) {
+  if (s.count > s.nan + s.infinite) {
     json["min"] = s.min;
     json["max"] = s.max;
     json["mean"] = s.mean;
@@ -84,6 +165,7 @@ ordered_json to_json(const BlockScaleStats& s) {
   json["negative_zero"] = s.negative_zero;
   json["subnormal"] = s.subnormal;
   json["nan"] = s.nan;
+  json["infinite"] = s.infinite;
   json["negative"] = s.negative;
   return json;
 }

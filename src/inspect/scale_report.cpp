@@ -21,6 +21,7 @@ void append_odd(std::string& text, uint64_t count, const char* what) {
 std::string odd_text(const BlockScaleStats& s) {
   std::string text;
   append_odd(text, s.nan, "NaN");
+  append_odd(text, s.infinite, "infinite");
   append_odd(text, s.negative, "negative");
   append_odd(text, s.zero, "zero");
   append_odd(text, s.negative_zero, "-0");
@@ -65,7 +66,7 @@ void print_row(std::ostream& out, const ScaleRow& row, size_t width) {
 
 }  // namespace
 
-void ScaleReport::add(ScaleRow row, const BlockScaleHistogram& blocks) {
+void ScaleReport::add(ScaleRow row, const BlockScaleTally& blocks) {
   row.blocks = blocks.stats();
   blocks_.add(blocks);
   add_scalars(row);
@@ -85,7 +86,7 @@ void ScaleReport::add_scalars(const ScaleRow& row) {
 
 void ScaleReport::print(std::ostream& out) const {
   if (rows_.empty()) {
-    out << "\nscales   nothing that looks like NVFP4\n";
+    out << "\nscales   none that quantized weights would have\n";
     return;
   }
   size_t width = 12;

@@ -12,7 +12,7 @@ namespace imp::inspect {
 class ScaleReport {
  public:
   /// A row whose block scales were read.
-  void add(ScaleRow row, const BlockScaleHistogram& blocks);
+  void add(ScaleRow row, const BlockScaleTally& blocks);
   /// A row without them: row.why_no_blocks says why.
   void add(ScaleRow row);
 
@@ -23,7 +23,7 @@ class ScaleReport {
   void add_scalars(const ScaleRow& row);
 
   std::vector<ScaleRow> rows_;
-  BlockScaleHistogram blocks_;
+  BlockScaleTally blocks_;
   uint64_t rows_without_blocks_ = 0;
   ScalarStats globals_;
   ScalarStats inputs_;

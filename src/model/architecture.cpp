@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "src/model/detect.h"
+
 namespace imp::model {
 namespace {
 
@@ -29,13 +31,6 @@ const ArchitectureRow* find_architecture(std::string_view name) {
   for (const ArchitectureRow& row : kArchitectures)
     if (row.name == name) return &row;
   return nullptr;
-}
-
-std::string supported_names() {
-  std::string list;
-  for (const ArchitectureRow& row : kArchitectures)
-    list += (list.empty() ? "" : ", ") + std::string(row.name);
-  return list;
 }
 
 Result<uint64_t> number(const json& config, std::initializer_list<const char*> keys,
@@ -66,7 +61,10 @@ Error missing_tensor(const std::string& name, const std::string& folder) {
 Status require(const std::map<std::string, Module>& modules, const std::string& name,
                const std::string& folder, Suffix suffix = Suffix::kWeight) {
   const auto it = modules.find(name);
-  if (it != modules.end() && it->second.experts.begin()->second.has(suffix)) return {};
+  if (it != modules.end()) {
+    const ModuleTensors& tensors = it->second.experts.begin()->second;
+    if (suffix == Suffix::kWeight ? codes_of(tensors).has_value() : tensors.has(suffix)) return {};
+  }
   return missing_tensor(name + (suffix == Suffix::kBias ? ".bias" : ".weight"), folder);
 }
 
@@ -84,10 +82,14 @@ Result<Architecture> read_architecture(const json& config, const std::string& fo
   if (names != config.end() && names->is_array() && !names->empty() && names->front().is_string())
     architecture.name = names->front().get<std::string>();
   const ArchitectureRow* row = find_architecture(architecture.name);
-  if (row == nullptr)
-    return Error{ErrorKind::kUnsupportedArchitecture,
-                 "architecture is '" + architecture.name + "'; supported are " + supported_names(),
-                 folder, ""};
+  if (row == nullptr) {
+    architecture.generic = true;
+    architecture.tied_embeddings = flag(config, "tie_word_embeddings", false);
+    architecture.in_first_stacks =
+        architecture.name.starts_with("Llama4") || architecture.name.starts_with("GptOss");
+    architecture.interleaved_gate_up = architecture.name.starts_with("GptOss");
+    return architecture;
+  }
   IMP_ASSIGN(const uint64_t layers, number(config, {"num_hidden_layers"}, folder));
   constexpr uint64_t kMaxLayers = 1u << 20;
   if (layers > kMaxLayers)
@@ -109,6 +111,7 @@ Result<Architecture> read_architecture(const json& config, const std::string& fo
 
 Status check_complete(const Architecture& architecture,
                       const std::map<std::string, Module>& modules, const std::string& folder) {
+  if (architecture.generic) return {};
   for (const char* name : {"model.embed_tokens", "model.norm"})
     IMP_TRY(require(modules, name, folder));
   if (!architecture.tied_embeddings) IMP_TRY(require(modules, "lm_head", folder));

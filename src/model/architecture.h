@@ -20,6 +20,9 @@ struct Architecture {
   bool has_shared_expert = false;
   bool has_qk_norm = false;
   bool has_qkv_bias = false;
+  bool generic = false;              ///< none of the known ones
+  bool in_first_stacks = false;      ///< unpacked stacks of experts are [E, K, N]
+  bool interleaved_gate_up = false;  ///< rows of gate and up alternate in stacks
 };
 
 /// Errors: kUnsupportedArchitecture naming it; kBadConfig where a needed number is missing.

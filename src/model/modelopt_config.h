@@ -1,34 +1,30 @@
 // ModelOpt's quantization configuration: config.json's quantization_config or hf_quant_config.json
-// (checkpoint-formats 3.1). Says what to expect; the tensors decide.
+// (checkpoint-formats 3.1 to 3.3).
 #pragma once
 
-#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "src/base/log.h"
 #include "src/base/result.h"
+#include "src/model/quant_config.h"
 
 namespace imp::model {
 
-struct ModelOptConfig {
-  std::string quant_algo;           ///< "NVFP4"; empty where only the KV cache is quantized
-  std::string kv_cache_quant_algo;  ///< "FP8", "NVFP4", ...; empty: none
-  std::optional<uint64_t> group_size;
-  std::vector<std::string> exclude_modules;
-  std::string producer_version;
-  std::string file;  ///< which file it was read from
-};
+/// `section`: quantization_config of config.json if that is ModelOpt's, else null; `document`:
+/// hf_quant_config.json, or null. At least one of them is there; the first goes first, and where
+/// they differ that is a warning. Errors: kUnsupportedScheme for a quant_algo that is none of
+/// ModelOpt's exports (naming it), kBadConfig for documents of the wrong form.
+Result<std::unique_ptr<QuantConfig>> read_modelopt_config(const nlohmann::json* section,
+                                                          const nlohmann::json* document,
+                                                          const std::string& folder, Log& log);
 
-/// What the two documents say together. config.json goes first if its quant_method is ModelOpt's,
-/// else hf_quant_config.json; where both are there and differ, a warning. Errors:
-/// kUnsupportedFormat for another producer (named) or for a checkpoint without quantization;
-/// kBadConfig for documents of the wrong form. `folder` is named in errors.
-Result<ModelOptConfig> read_modelopt_config(const std::optional<nlohmann::json>& config,
-                                            const std::optional<nlohmann::json>& hf_quant_config,
-                                            const std::string& folder, Log& log);
+/// What a quant_algo says of a module, `quantized` set; nullopt for one that no export has.
+/// Upper and lower case count as equal: exporters and readers write both.
+std::optional<Expectation> expectation_of_algo(const std::string& quant_algo,
+                                               std::optional<uint64_t> group_size);
 
 }  // namespace imp::model

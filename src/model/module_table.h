@@ -24,14 +24,17 @@ struct Module {
   std::string name;  ///< canonical, expert as '*'
   std::string leaf;
   uint32_t layer = kNone;
-  ModuleRole role{};
+  ModuleRole role{Role::kOther, ModuleKind::kOther};
+  bool has_role = false;  ///< some known architecture has such a module
   bool per_expert = false;
   std::map<uint32_t, ModuleTensors> experts;  ///< key 0 for a dense module and for a stack
 };
 
 /// Sort every tensor of `source` into its module, by canonical name; a tensor that is no suffix of
-/// a module (Suffix::kParameter) is a module of its own. Errors: kUnknownTensor for a suffix
-/// without a meaning (saying which), kDuplicateName for two tensors that normalise to one name.
+/// a module (Suffix::kParameter) is a module of its own. Errors: kUnknownTensor for a name that
+/// cannot be taken apart and for a tensor beside a weight of whose suffix nobody knows the meaning;
+/// kUnsupportedFormat for one that shows another producer; kDuplicateName for two tensors that
+/// normalise to one name.
 Result<std::map<std::string, Module>> sort_into_modules(const Source& source);
 
 }  // namespace imp::model

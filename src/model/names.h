@@ -1,12 +1,13 @@
 // Tensor names of decoder checkpoints: prefixes, layers, experts, suffixes and what each module
-// does. Source: checkpoint-format notes on names (Hugging Face transformers module names), see
-// table in names.cpp.
+// does. Source: checkpoint-formats 7 (module names of Hugging Face transformers, Mistral's and
+// DeepSeek's native files); tables in names.cpp and leaf_roles.cpp.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/model/roles.h"
 
@@ -46,35 +47,52 @@ enum class Suffix : uint8_t {
 };
 inline constexpr size_t kSuffixCount = static_cast<size_t>(Suffix::kParameter) + 1;
 
-/// Canonical form of a name or of a name pattern: "model.language_model.layers.0.x" and
-/// "language_model.model.layers.0.x" become "model.layers.0.x".
+/// Canonical form of a name or of a name pattern: "model.language_model.layers.0.x",
+/// "language_model.model.layers.0.x", "backbone.layers.0.x" and "layers.0.x" become
+/// "model.layers.0.x"; "head.x" becomes "lm_head.x". Segments that wrappers leave behind
+/// (`base_layer`, `_fsdp_wrapped_module`, `_orig_mod`, `module`) are dropped. Names of vision and
+/// audio towers stay as they are.
 std::string normalise_prefix(std::string_view name);
+
+/// Other names that files give to a canonical one ("model.layers.0.x" is
+/// "model.language_model.layers.0.x" somewhere): what a regular expression of a configuration may
+/// have been written for. The canonical name is not among them.
+std::vector<std::string> other_spellings(const std::string& canonical);
+
+/// The name, with or without "model." before it, is one of a vision or audio tower.
+bool is_tower(std::string_view name);
+
+/// The name has a segment of a wrapper (PEFT, FSDP, torch.compile), which normalise_prefix drops.
+bool has_wrapper_segment(std::string_view name);
 
 /// A tensor name taken apart.
 struct ParsedName {
-  std::string
-      module;  ///< canonical, with the expert's number as '*'; for kParameter the whole name
+  /// Canonical, with the expert's number as '*'. For kParameter the whole name; for a stack of
+  /// experts ("experts.gate_up_proj_weight_scale") the stack ("experts.gate_up_proj").
+  std::string module;
   Suffix suffix = Suffix::kParameter;
   uint32_t layer = 0xFFFFFFFFu;
   uint32_t expert = 0xFFFFFFFFu;  ///< kNone where the module is no expert
   std::string leaf;               ///< module without "model.layers.N."
 };
-/// nullopt where a layer or expert number should be and is not: "00",
-/// "-1", "*", 2^32 - 1 and above.
+/// nullopt where a layer or expert number should be and is not: "00", "-1", "*", 2^32 - 1 and
+/// above; and for a name without anything before or after its last '.'.
 std::optional<ParsedName> parse_name(std::string_view tensor_name);
 
 enum class ModuleKind : uint8_t {
   kLinear,
   kNorm,
   kEmbedding,
-  kOther,  ///< no GEMM takes it, any shape: convolutions, A_log, sinks, vision towers
+  kOther,  ///< convolutions, A_log, sinks: any shape, no GEMM takes it; vision towers
 };
 
 struct ModuleRole {
   Role role;
   ModuleKind kind;
 };
-/// What the module with this leaf is; nullopt for one that no known architecture has.
+/// What the module with this leaf is, from its name alone; nullopt for one that no known
+/// architecture has. Modules of vision and audio towers are kOther, kOther. Two roles depend on
+/// what else the layer has (grouping.h, settle_roles).
 std::optional<ModuleRole> role_of_leaf(std::string_view leaf);
 
 }  // namespace imp::model

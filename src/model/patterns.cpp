@@ -39,7 +39,8 @@ struct ModulePatterns::Pattern {
       : text(std::move(t)), regex(r, o) {}
 };
 
-ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, Log& log) {
+ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, PatternStyle style,
+                               Log& log) {
   RE2::Options options;
   options.set_log_errors(false);
   for (const std::string& text : patterns) {
@@ -47,6 +48,7 @@ ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, Log& lo
     std::string regex = to_regex(canonical);
     if (canonical.ends_with(".*"))
       regex += "|" + RE2::QuoteMeta(canonical.substr(0, canonical.size() - 2));
+    if (style == PatternStyle::kComponents) regex = "(?:.*\\.)?(?:" + regex + ")(?:\\..*)?";
     auto pattern = std::make_unique<Pattern>(text, regex, options);
     if (pattern->regex.ok())
       patterns_.push_back(std::move(pattern));
@@ -59,7 +61,7 @@ ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, Log& lo
 ModulePatterns::~ModulePatterns() = default;
 ModulePatterns::ModulePatterns(ModulePatterns&&) noexcept = default;
 
-bool ModulePatterns::matches(const std::string& module) {
+bool ModulePatterns::matches(const std::string& module) const {
   bool any = false;
   for (const auto& pattern : patterns_) {
     if (RE2::FullMatch(module, pattern->regex)) any = pattern->used = true;

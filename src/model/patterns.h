@@ -1,7 +1,8 @@
-// Exclude patterns as exporters write them: exact names, trailing stars, and whatever hands have
-// edited in.
+// Patterns over module names as configurations write them: exact names, trailing stars, and
+// whatever hands have edited in.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,18 +11,26 @@
 
 namespace imp::model {
 
-/// fnmatch patterns (*, ?, [set]; case-sensitive) over canonical module names. "P.*" also matches P
-/// itself, because the exporter folds the pair P, P.* into P.*.
+enum class PatternStyle : uint8_t {
+  /// fnmatch (*, ?, [set]; case-sensitive) of the whole name. "P.*" also matches P itself, because
+  /// ModelOpt's exporter folds the pair P, P.* into P.*.
+  kWholeName,
+  /// The same for any run of whole components of the name: "mlp.gate", "visual",
+  /// "model.layers.*.self_attn" (modules_to_not_convert of transformers).
+  kComponents,
+};
+
+/// Patterns over canonical module names.
 class ModulePatterns {
  public:
   /// Patterns are normalised like names. One that RE2 cannot compile is warned about and dropped:
   /// the tensors decide.
-  ModulePatterns(const std::vector<std::string>& patterns, Log& log);
+  ModulePatterns(const std::vector<std::string>& patterns, PatternStyle style, Log& log);
   ~ModulePatterns();
   ModulePatterns(ModulePatterns&&) noexcept;
 
   /// True if any pattern matches; marks those that do.
-  bool matches(const std::string& module);
+  bool matches(const std::string& module) const;
   /// Patterns that nothing matched so far, as they were written.
   std::vector<std::string> unmatched() const;
 

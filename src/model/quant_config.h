@@ -16,7 +16,7 @@
 namespace imp::model {
 
 enum class Dialect : uint8_t {
-  kNone,               ///< no quantization: BF16, F16, F32
+  kUnquantized,        ///< no quantization: BF16, F16, F32
   kModelOpt,           ///< quant_method modelopt*, or hf_quant_config.json
   kCompressedTensors,  ///< quant_method compressed-tensors (also AutoRound's llm_compressor export)
   kFp8,                ///< quant_method fp8: DeepSeek, Qwen, transformers
@@ -29,6 +29,11 @@ inline constexpr uint64_t kWholeRow = ~uint64_t{0};
 
 /// What the configuration expects of one module. Fields that it does not say are empty.
 struct Expectation {
+  /// False also for a module that the configuration leaves out by name; the other fields then say
+  /// how it would be coded if the tensors show that it is quantized all the same (trap T8). Of a
+  /// class of modules ("Linear") the configuration names no members: routers, norms, embeddings
+  /// and stacks of experts are not in it, and of a module of a vision tower or of an unknown leaf
+  /// it holds if that is two-dimensional and no convolution.
   bool quantized = false;
   std::string word;  ///< the configuration's own: "NVFP4", "fp8_pb_wo", "pack-quantized", "fp8"
   std::optional<uint32_t> bits;
@@ -40,16 +45,19 @@ struct Expectation {
   bool act_order = false;         ///< actorder "group": weight_g_idx is expected
   bool activations_8bit = false;  ///< int8 or fp8 activations, static or dynamic
   bool weight_only = false;       ///< activations stay 16 bits wide
+  bool unscaled = false;          ///< the format itself defines the scale as 1 (Mistral NO_SCALES)
 };
 
 /// The configuration of one checkpoint.
 class QuantConfig {
  public:
   virtual ~QuantConfig() = default;
-  Dialect dialect = Dialect::kNone;
-  std::string producer;  ///< "modelopt 0.47.0", "compressed-tensors 0.19.0", "fp8", "" for kNone
-  std::string version;   ///< "0.19.0", empty where the file does not say
-  std::string quantization;  ///< the recipe as the file names it: "NVFP4", "pack-quantized"
+  Dialect dialect = Dialect::kUnquantized;
+  std::string
+      producer;  ///< "modelopt 0.47.0", "compressed-tensors 0.19.0", "fp8", "" for kUnquantized
+  std::string version;       ///< "0.19.0", empty where the file does not say
+  std::string quantization;  ///< the recipe as the file names it: "NVFP4", "pack-quantized"; empty
+                             ///< where weights are not quantized
   std::string file;          ///< file name that it was read from, for messages
   std::string kv_cache;      ///< "FP8", "NVFP4", "NVFP4_AFFINE", "fp8"; empty: none asked for
   /// Odd widths of pack-quantized are padded to whole words before 0.17.0: true where `version`
@@ -63,6 +71,9 @@ class QuantConfig {
   virtual Expectation expect(const std::string& module) const = 0;
   /// Patterns and names of the configuration that matched none of the modules asked about.
   virtual std::vector<std::string> unmatched() const = 0;
+  /// Modules asked about that two groups of the configuration claim with equal right and different
+  /// schemes (trap T12); expect() gave the first of them.
+  virtual std::vector<std::string> ambiguous() const { return {}; }
 };
 
 /// Documents of a checkpoint that speak of quantization, as parsed; absent where there is no such
@@ -71,6 +82,7 @@ struct ConfigDocuments {
   std::optional<nlohmann::json> config;           ///< config.json
   std::optional<nlohmann::json> hf_quant_config;  ///< hf_quant_config.json
   std::optional<nlohmann::json> params;           ///< params.json (Mistral)
+  std::vector<std::string> metadata_keys;         ///< keys of the shards' __metadata__
 };
 
 /// Precedence and contradictions: checkpoint-formats 3.1, traps T9, T31. Errors: kUnsupportedFormat

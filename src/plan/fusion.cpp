@@ -3,20 +3,86 @@
 #include <set>
 #include <string>
 
+#include "src/plan/planes.h"
+
 namespace imp::plan {
 namespace {
 
 using model::FusionGroup;
 using model::Model;
+using model::PlaneSet;
 using model::Weight;
 
 std::string last_component(const std::string& name) { return name.substr(name.rfind('.') + 1); }
 
 bool same_bias(const Model& model, const Weight& a, const Weight& b) {
-  const auto* x = a.find(ComponentKind::kBias);
-  const auto* y = b.find(ComponentKind::kBias);
+  const PlaneSet* x = a.find(ComponentKind::kBias);
+  const PlaneSet* y = b.find(ComponentKind::kBias);
   if (x == nullptr || y == nullptr) return x == y;
-  return model.source.tensors[x->tensors[0]].dtype == model.source.tensors[y->tensors[0]].dtype;
+  return first_tensor(model, *x).dtype == first_tensor(model, *y).dtype;
+}
+
+/// Numbers of the index: each part keeps its own, or has none.
+bool is_scalar(ComponentKind kind) {
+  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale;
+}
+
+/// Every plane of `a` has its like in `b`.
+bool planes_have_twins(const Model& model, const Weight& a, const Weight& b) {
+  for (const PlaneSet& plane : a.planes) {
+    if (is_scalar(plane.kind)) continue;
+    const PlaneSet* other = b.find(plane.kind);
+    if (other == nullptr || other->encoding != plane.encoding) return false;
+    if (first_tensor(model, plane).dtype != first_tensor(model, *other).dtype) return false;
+    if (joint_of(plane.kind) != Joint::kRows &&
+        expert_shape(model, a, plane) != expert_shape(model, b, *other))
+      return false;
+  }
+  return true;
+}
+
+/// Why the source's planes of a part do not stand one below the other; empty if they do.
+std::string reason_in_source(const Model& model, const Weight& weight) {
+  for (const PlaneSet& plane : weight.planes) {
+    if (plane.kind == ComponentKind::kSvdA) return "has low-rank factors of its own";
+    if (holds_every_expert(model, weight, plane)) return "experts are stacked in the source";
+    if (plane.kind != ComponentKind::kCodes && plane.kind != ComponentKind::kBlockScale &&
+        plane.kind != ComponentKind::kZeroPoint)
+      continue;
+    const uint64_t unit = quant::cut_rows(coding_of(model, weight, plane, weight.n));
+    const uint64_t rows_per_row = plane.kind == ComponentKind::kCodes ? 1 : weight.group_rows;
+    if (unit == 0) return "rows of the source's planes are not separate";
+    if (weight.n % (unit * rows_per_row) != 0)
+      return "has " + std::to_string(weight.n) + " rows, the source packs " +
+             std::to_string(unit * rows_per_row) + " together";
+    if (plane.encoding == model::Encoding::kRows && expert_shape(model, weight, plane).rank == 0)
+      return "its scale has no rows";
+  }
+  return "";
+}
+
+/// Why two members cannot be parts of one operand; empty if they can.
+std::string reason_between(const Model& model, const Weight& a, const Weight& b) {
+  if (a.scheme != b.scheme || a.group_size != b.group_size || a.group_rows != b.group_rows ||
+      a.activations_8bit != b.activations_8bit)
+    return "schemes differ";
+  if (a.k != b.k || a.experts != b.experts) return "shapes differ";
+  if (!same_bias(model, a, b)) return "only some parts have a bias, or of another dtype";
+  if (!planes_have_twins(model, a, b) || !planes_have_twins(model, b, a))
+    return "planes differ in kind, dtype or packing";
+  if (a.k_scales != b.k_scales) return "pre-quantisation scales differ";
+  if (a.k_gather != b.k_gather) return "act-orders differ";
+  return "";
+}
+
+std::string reason_of_layout(const Weight& weight, bool last, const FormChoice& form) {
+  const layouts::LayoutInfo& layout = *layouts::find_layout(static_cast<uint16_t>(form.layout));
+  if (layout.fusion == layouts::Fusion::kNever)
+    return "layout " + std::string(layout.name) + " does not fuse";
+  if (!last && weight.n % layout.fuse_unit_n != 0)
+    return last_component(weight.name) + " has " + std::to_string(weight.n) + " rows, " +
+           layout.name + " joins at multiples of " + std::to_string(layout.fuse_unit_n);
+  return "";
 }
 
 /// Why these weights cannot be one operand; empty if they can.
@@ -25,19 +91,15 @@ std::string reason_not_to_fuse(const Model& model, const FusionGroup& group,
   const Weight& first = model.weights[group.weights[0]];
   for (size_t i = 0; i < group.weights.size(); ++i) {
     const Weight& weight = model.weights[group.weights[i]];
-    if (weight.scheme != first.scheme) return "schemes differ";
-    if (weight.k != first.k || weight.experts != first.experts) return "shapes differ";
-    if (!same_bias(model, weight, first)) return "only some parts have a bias, or of another dtype";
+    if (const std::string reason = reason_between(model, weight, first); !reason.empty())
+      return reason;
+    if (const std::string reason = reason_in_source(model, weight); !reason.empty())
+      return last_component(weight.name) + ": " + reason;
     if (forms[i] != forms[0]) return "layouts differ";
-    if (i + 1 == group.weights.size()) break;
-    for (const FormChoice& form : forms[i]) {
-      const layouts::LayoutInfo& layout = *layouts::find_layout(static_cast<uint16_t>(form.layout));
-      if (layout.fusion == layouts::Fusion::kNever)
-        return "layout " + std::string(layout.name) + " does not fuse";
-      if (weight.n % layout.fuse_unit_n != 0)
-        return last_component(weight.name) + " has " + std::to_string(weight.n) + " rows, " +
-               layout.name + " joins at multiples of " + std::to_string(layout.fuse_unit_n);
-    }
+    const bool last = i + 1 == group.weights.size();
+    for (const FormChoice& form : forms[i])
+      if (const std::string reason = reason_of_layout(weight, last, form); !reason.empty())
+        return reason;
   }
   return "";
 }
@@ -60,6 +122,7 @@ Operand operand_of(const Model& model, const std::vector<uint32_t>& weights,
   operand.experts = first.experts;
   operand.k = first.k;
   operand.group_size = first.group_size;
+  operand.group_rows = first.group_rows;
   operand.gemm = first.gemm;
   operand.tied_head = first.tied_head;
   for (const uint32_t w : weights) {

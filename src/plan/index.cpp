@@ -40,6 +40,7 @@ void add_form(Index& index, const Plan& plan, const Form& form) {
   artifact::FormRecord record{};
   record.layout = static_cast<uint16_t>(form.layout);
   record.major = form.major;
+  record.dialect = form.dialect;
   record.targets = form.targets;
   record.padded_n = form.padded_n;
   record.padded_k = form.padded_k;
@@ -71,6 +72,7 @@ void add_operand(Index& index, const Model& model, const Plan& plan, uint32_t po
   record.n = operand.n;
   record.k = operand.k;
   record.group_size = operand.group_size;
+  record.group_rows = operand.group_rows == 1 ? 0 : operand.group_rows;
   record.flags = (operand.gemm ? artifact::kOperandGemm : 0u) |
                  (operand.tied_head ? artifact::kOperandTiedHead : 0u);
   record.first_part = static_cast<uint32_t>(index.parts.size());
@@ -127,6 +129,7 @@ void add_source_tensors(Index& index, const Model& model, const Plan& plan) {
     record.operand = record_of_operand[step.operand];
     record.part = step.part;
     record.expert = step.expert;
+    record.encoding = static_cast<uint16_t>(step.coding.encoding);
   }
 }
 

@@ -12,16 +12,30 @@ namespace {
 
 bool is_small(const Blob& blob) { return blob.size_bytes < artifact::kSmallComponentBytes; }
 
-/// Vectors are the same bytes in every form of an operand.
+/// Vectors are the same bytes in every form of an operand, unless a form has another order of rows.
 bool is_shared(ComponentKind kind) {
-  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale ||
-         kind == ComponentKind::kBias;
+  switch (kind) {
+    case ComponentKind::kCodes:
+    case ComponentKind::kBlocks:
+    case ComponentKind::kBlockScale:
+    case ComponentKind::kZeroPoint:
+    case ComponentKind::kExceptions:
+      return false;
+    default:
+      return true;
+  }
 }
 
+/// A bias follows the rows of the codes, which a dialect of plain may have in another order.
+bool same_rows(const Form& a, const Form& b) { return a.dialect == b.dialect; }
+
 uint32_t blob_of_earlier_form(const Operand& operand, size_t form, ComponentKind kind) {
-  for (size_t f = 0; f < form; ++f)
+  if (!is_shared(kind)) return model::kNone;
+  for (size_t f = 0; f < form; ++f) {
+    if (kind == ComponentKind::kBias && !same_rows(operand.forms[f], operand.forms[form])) continue;
     for (const Component& c : operand.forms[f].components)
-      if (c.kind == kind && is_shared(kind)) return c.blob;
+      if (c.kind == kind) return c.blob;
+  }
   return model::kNone;
 }
 

@@ -109,7 +109,14 @@ uint64_t peak_memory_bytes(const Model& model, const Plan& plan, uint64_t thread
   const uint64_t inventory = 512 * model.source.tensors.size() + 2 * plan.payload_offset_bytes;
   uint64_t one_row = 0;  // a slab is at least one tile of rows
   for (const Operand& operand : plan.operands) one_row = std::max(one_row, 128 * operand.k);
-  return kBaseMemoryBytes + slabs + inventory + one_row;
+  // Source, canonical and packed bytes of planes that cannot be cut.
+  uint64_t whole = 0;
+  for (const Step& step : plan.steps)
+    for (const Write& write : step.writes)
+      if (write.action != Action::kCopy && quant::cut_rows(step.coding) == 0)
+        whole = std::max(whole, quant::source_bytes(step.coding));
+  if (whole != 0) whole = 4 * (kLargePlaneBytes + whole);
+  return kBaseMemoryBytes + slabs + inventory + one_row + whole;
 }
 
 }  // namespace imp::plan

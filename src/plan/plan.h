@@ -10,6 +10,7 @@
 #include "kernels/layouts/registry.h"
 #include "src/base/result.h"
 #include "src/model/model.h"
+#include "src/quant/encoding.h"
 
 namespace imp::plan {
 
@@ -43,6 +44,7 @@ struct Component {
 struct Form {
   LayoutId layout = LayoutId::kPlain;
   uint16_t major = 0;
+  uint16_t dialect = 0;  ///< of plain: the encoding of the codes
   uint64_t targets = 0;  ///< bits of formats/imp/targets.h
   uint64_t padded_n = 0;
   uint64_t padded_k = 0;
@@ -64,6 +66,7 @@ struct Operand {
   uint64_t n = 0;
   uint64_t k = 0;
   uint32_t group_size = 0;
+  uint32_t group_rows = 1;
   bool gemm = false;
   bool tied_head = false;
   std::vector<Part> parts;
@@ -72,17 +75,24 @@ struct Operand {
 };
 
 enum class Action : uint8_t {
-  kCopy,        ///< bytes as they are
-  kMma64Nvfp4,  ///< codes of a part to blocks; needs the block scales of the same rows
-  kNativeRows,  ///< codes to rows of 16-byte pitch
-  kSf128x4,     ///< block scales to 128x4 tiles
+  kCopy,         ///< bytes as they are
+  kCanonical,    ///< the canonical plane, in the row order of the codes
+  kMma64Nvfp4,   ///< codes and block scales of the same rows to blocks; scales per 32 stand twice
+  kMma64Mxfp4,   ///< codes and block scales of the same rows to blocks
+  kMma64Codes,   ///< codes of 4 or 8 bits to blocks
+  kMma64Plane,   ///< scales or zero points to lane order
+  kNativeRows,   ///< 4-bit codes to rows of 16-byte pitch
+  kNativeBytes,  ///< 8-bit codes to rows of 16-byte pitch
+  kSf128x4,      ///< block scales to 128x4 tiles
 };
 
 /// Where the rows of one source tensor go in one form.
 struct Write {
   Action action = Action::kCopy;
-  uint64_t offset_bytes = 0;  ///< from the start of the artifact, for row 0 of the tensor
-  uint64_t size_bytes = 0;    ///< bytes this write covers in the end
+  uint64_t offset_bytes =
+      0;  ///< from the start of the artifact, for row 0 of (expert 0 of) the tensor
+  uint64_t expert_stride_bytes = 0;  ///< of a tensor that holds every expert
+  uint64_t size_bytes = 0;           ///< bytes this write covers in the end, of one expert
   uint32_t exceptions =
       model::kNone;  ///< index of the exceptions component in the artifact's component table
 };
@@ -92,10 +102,13 @@ struct Write {
 struct Step {
   uint32_t tensor = 0;
   uint32_t operand = 0;
-  uint32_t part = 0;  ///< ordinal in the operand
-  uint32_t expert = 0;
+  uint32_t part = 0;    ///< ordinal in the operand
+  uint32_t expert = 0;  ///< kNone for a tensor that holds every expert, or is every expert's
   ComponentKind plane = ComponentKind::kCodes;
+  /// How one expert's plane of this part is coded: codes, scales, zero points, bias.
+  quant::PlaneCoding coding;
   uint32_t scale_tensor = model::kNone;  ///< the block scales that belong to a codes plane
+  quant::PlaneCoding scale_coding;
   std::vector<Write> writes;
 };
 
@@ -129,6 +142,9 @@ struct StreamBudget {
   uint64_t queue_slabs = 0;
 };
 StreamBudget stream_budget(uint64_t threads);
+/// Planes that can only be packed whole are in flight together up to this many source bytes, or
+/// one.
+inline constexpr uint64_t kLargePlaneBytes = 64u << 20;
 /// Slabs that may wait for the thread that hashes source files.
 inline constexpr uint64_t kHashQueueSlabs = 2;
 

@@ -105,6 +105,7 @@ ordered_json form_json(const Form& form, const Plan& plan) {
   ordered_json json;
   json["layout"] = layouts::find_layout(static_cast<uint16_t>(form.layout))->name;
   json["major"] = form.major;
+  if (form.dialect != 0) json["dialect"] = form.dialect;
   json["targets"] = artifact::targets_to_string(form.targets);
   json["padded_n"] = form.padded_n;
   json["padded_k"] = form.padded_k;
@@ -125,6 +126,10 @@ std::string operand_json(const Model& model, const Plan& plan, uint32_t position
   json["experts"] = operand.experts;
   json["n"] = operand.n;
   json["k"] = operand.k;
+  // Where the scheme does not fix it.
+  if (operand.group_size != model::group_size_of(operand.scheme))
+    json["group_size"] = operand.group_size;
+  if (operand.group_rows != 1) json["group_rows"] = operand.group_rows;
   if (operand.tied_head) json["tied_head"] = true;
   if (!operand.fusion.empty()) json["fusion"] = operand.fusion;
   json["parts"] = ordered_json::array();
@@ -146,7 +151,7 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
   const auto print_row = [&](const auto& name, const auto& role, const auto& scheme,
                              const auto& layout, const auto& shape, const auto& padded,
                              const auto& bytes, const std::string& remark) {
-    out << fmt::format("{:<{}}  {:<18} {:<6} {:<13} {:<18} {:<21} {:>15}", name, width, role,
+    out << fmt::format("{:<{}}  {:<18} {:<9} {:<13} {:<18} {:<21} {:>15}", name, width, role,
                        scheme, layout, shape, padded, bytes)
         << (remark.empty() ? "" : "  ") << remark << "\n";
   };
@@ -155,9 +160,9 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
     print_row(printable(o.name), role_name(o.role), scheme_name(o.scheme), layout_names(o),
               shape_text(o, model), padding_text(o), with_thousands(bytes_of(o, plan)),
               o.tied_head ? "also the output head (tied)" : o.fusion);
-  out << "\nscheme    modules     source bytes\n";
+  out << "\nscheme     modules     source bytes\n";
   for (const auto& [scheme, row] : histogram(model))
-    out << fmt::format("{:<8} {:>8} {:>16}\n", scheme, with_thousands(row.first),
+    out << fmt::format("{:<9} {:>8} {:>16}\n", scheme, with_thousands(row.first),
                        with_thousands(row.second));
   const Totals totals = totals_of(model);
   out << fmt::format("\ntensors  {} converted, {} copied, {} ignored; {} bytes\n", totals.converted,

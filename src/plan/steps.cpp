@@ -4,12 +4,16 @@
 #include <bit>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
+#include "src/base/checked.h"
 #include "src/base/little_endian.h"
+#include "src/plan/components.h"
 #include "src/plan/index.h"
+#include "src/plan/planes.h"
 
 namespace imp::plan {
 namespace {
@@ -19,6 +23,7 @@ using model::Model;
 using model::PlaneSet;
 using model::Scalar;
 using model::ScalarState;
+using model::Scheme;
 using model::Weight;
 
 constexpr uint64_t kExceptionRecordBytes = 17;  // kernels/layouts/README.md, "exceptions"
@@ -30,34 +35,64 @@ struct Route {
   Action action;
 };
 
-std::optional<Route> route_of(const Form& form, const Operand& operand, ComponentKind plane) {
-  if (plane == ComponentKind::kMultiplier || plane == ComponentKind::kInputScale)
-    return std::nullopt;
-  const bool nvfp4 = operand.scheme == model::Scheme::kNvfp4;
-  if (form.layout == LayoutId::kMma64 && plane == ComponentKind::kCodes)
-    return Route{ComponentKind::kBlocks, Action::kMma64Nvfp4};
-  if (form.layout == LayoutId::kMma64 && plane == ComponentKind::kBlockScale) return std::nullopt;
-  if (form.layout == LayoutId::kNative && plane == ComponentKind::kCodes && nvfp4)
-    return Route{ComponentKind::kCodes, Action::kNativeRows};
-  if (form.layout == LayoutId::kNative && plane == ComponentKind::kBlockScale)
-    return Route{ComponentKind::kBlockScale, Action::kSf128x4};
-  return Route{plane, Action::kCopy};
+Action mma64_action(const Operand& operand) {
+  if (model::has_two_levels(operand.scheme)) return Action::kMma64Nvfp4;
+  return operand.scheme == Scheme::kMxfp4 ? Action::kMma64Mxfp4 : Action::kMma64Codes;
 }
 
-/// Bytes that `rows` rows of a part take in a component; also the offset of row `rows` where rows
-/// is a joint of parts.
-uint64_t extent_of_rows(Action action, const Operand& operand, const model::SourceTensor& tensor,
-                        uint64_t rows, uint64_t part_rows) {
+std::optional<Route> route_in_mma64(const Operand& operand, ComponentKind plane) {
+  if (plane == ComponentKind::kCodes) return Route{ComponentKind::kBlocks, mma64_action(operand)};
+  if (scales_in_blocks(operand.scheme)) return std::nullopt;
+  return Route{plane, operand.group_rows > 1 ? Action::kCopy : Action::kMma64Plane};
+}
+
+Route route_in_native(const Operand& operand, ComponentKind plane) {
+  if (plane == ComponentKind::kBlockScale) return {plane, Action::kSf128x4};
+  return {plane,
+          model::code_bits(operand.scheme) == 4 ? Action::kNativeRows : Action::kNativeBytes};
+}
+
+std::optional<Route> route_of(const Form& form, const Operand& operand, const PlaneSet& plane) {
+  if (plane.kind == ComponentKind::kMultiplier || plane.kind == ComponentKind::kInputScale)
+    return std::nullopt;
+  if (form.layout == LayoutId::kPlain) return Route{plane.kind, Action::kCopy};
+  switch (plane.kind) {
+    case ComponentKind::kCodes:
+    case ComponentKind::kBlockScale:
+    case ComponentKind::kZeroPoint:
+      return form.layout == LayoutId::kMma64 ? route_in_mma64(operand, plane.kind)
+                                             : route_in_native(operand, plane.kind);
+    default:
+      // A bias follows the rows of the codes.
+      return Route{plane.kind,
+                   plane.encoding == model::Encoding::kRows ? Action::kCopy : Action::kCanonical};
+  }
+}
+
+/// Bytes that `rows` rows of a weight take in a packed component; also the offset of row `rows`
+/// where rows is a joint of parts.
+uint64_t packed_bytes(Action action, const Operand& operand, uint64_t element_bytes,
+                      uint64_t rows) {
   namespace mma64 = layouts::mma64_nvfp4;
+  namespace native = layouts::native_rows;
+  const uint64_t groups = operand.group_size == 0 ? 0 : div_up(operand.k, operand.group_size);
   switch (action) {
     case Action::kMma64Nvfp4:
-      return div_up(rows, mma64::kTileN) * div_up(operand.k, mma64::kTileK) * mma64::kBlockBytes;
+    case Action::kMma64Mxfp4:
+    case Action::kMma64Codes:
+      return div_up(rows, mma64::kTileN) * div_up(operand.k, mma64::kTileK) *
+             mma64_block_bytes(operand.scheme);
+    case Action::kMma64Plane:
+      return round_up(rows, mma64::kTileN) * groups * element_bytes;
     case Action::kNativeRows:
-      return rows * layouts::native_rows::pitch_bytes(operand.k);
+      return rows * native::pitch_bytes(operand.k);
+    case Action::kNativeBytes:
+      return rows * round_up(operand.k, native::kRowAlignmentBytes);
     case Action::kSf128x4:
-      return layouts::sf128x4::size_bytes(rows, operand.k / operand.group_size);
+      return layouts::sf128x4::size_bytes(rows, groups);
     case Action::kCopy:
-      return part_rows == 0 ? 0 : tensor.size_bytes / part_rows * rows;
+    case Action::kCanonical:
+      return 0;
   }
   return 0;
 }
@@ -77,57 +112,87 @@ class StepBuilder {
 
  private:
   void add_part(uint32_t o, uint32_t p) {
-    const Weight& weight = model_.weights[plan_.operands[o].parts[p].weight];
-    const PlaneSet* scales = weight.find(ComponentKind::kBlockScale);
-    for (const PlaneSet& set : weight.planes)
-      for (uint32_t e = 0; e < set.tensors.size(); ++e) {
-        if (set.tensors[e] == kNone) continue;
-        Step step;
-        step.tensor = set.tensors[e];
-        step.operand = o;
-        step.part = p;
-        step.expert = e;
-        step.plane = set.kind;
-        if (set.kind == ComponentKind::kCodes && scales != nullptr)
-          step.scale_tensor = scales->tensors[e];
-        add_writes(step);
-        steps_.push_back(std::move(step));
-      }
+    const Weight& weight = weight_of(o, p);
+    for (const PlaneSet& plane : weight.planes)
+      for (uint32_t e = 0; e < plane.tensors.size(); ++e)
+        if (plane.tensors[e] != kNone) add_step(o, p, weight, plane, e);
   }
 
-  void add_writes(Step& step) {
-    const Operand& operand = plan_.operands[step.operand];
-    uint32_t record = first_record_[step.operand];
-    for (const Form& form : operand.forms) {
-      if (const auto route = route_of(form, operand, step.plane))
+  void add_step(uint32_t o, uint32_t p, const Weight& weight, const PlaneSet& plane, uint32_t e) {
+    const PlaneSet* scales = weight.find(ComponentKind::kBlockScale);
+    Step step;
+    step.tensor = plane.tensors[e];
+    step.operand = o;
+    step.part = p;
+    step.expert = weight.experts > 1 && plane.tensors.size() == 1 ? kNone : e;
+    step.plane = plane.kind;
+    step.coding = coding_of(model_, weight, plane, weight.n);
+    if (plane.kind == ComponentKind::kCodes && scales != nullptr) {
+      step.scale_tensor = scales->tensors[e];
+      step.scale_coding = coding_of(model_, weight, *scales, weight.n);
+    }
+    uint32_t record = first_record_[o];
+    for (const Form& form : plan_.operands[o].forms) {
+      if (const auto route = route_of(form, plan_.operands[o], plane))
         add_write(step, form, *route, record);
       record += static_cast<uint32_t>(form.components.size());
     }
+    steps_.push_back(std::move(step));
+  }
+
+  const Weight& weight_of(uint32_t o, uint32_t p) const {
+    return model_.weights[plan_.operands[o].parts[p].weight];
   }
 
   void add_write(Step& step, const Form& form, const Route& route, uint32_t first_record) {
-    const Operand& operand = plan_.operands[step.operand];
-    const Part& part = operand.parts[step.part];
-    const model::SourceTensor& tensor = model_.source.tensors[step.tensor];
     Write write;
     write.action = route.action;
     for (uint32_t c = 0; c < form.components.size(); ++c) {
       const Component& component = form.components[c];
       if (component.kind == ComponentKind::kExceptions) write.exceptions = first_record + c;
       if (component.kind != route.component) continue;
-      write.offset_bytes = plan_.blobs[component.blob].offset_bytes +
-                           step.expert * component.expert_stride_bytes +
-                           extent_of_rows(route.action, operand, tensor, part.n0, part.n_count);
-      write.size_bytes =
-          route.action == Action::kCopy
-              ? tensor.size_bytes
-              : extent_of_rows(route.action, operand, tensor, part.n_count, part.n_count);
+      place(step, component, write);
     }
     if (route.action != Action::kMma64Nvfp4) write.exceptions = kNone;
     // Forms that share a blob ask for the same bytes at the same place: once is enough.
     for (const Write& earlier : step.writes)
       if (earlier.offset_bytes == write.offset_bytes && earlier.action == write.action) return;
     step.writes.push_back(write);
+  }
+
+  void place(const Step& step, const Component& component, Write& write) const {
+    const Operand& operand = plan_.operands[step.operand];
+    const Part& part = operand.parts[step.part];
+    const uint64_t expert = step.expert == kNone ? 0 : step.expert;
+    const uint64_t base =
+        plan_.blobs[component.blob].offset_bytes + expert * component.expert_stride_bytes;
+    write.expert_stride_bytes = component.expert_stride_bytes;
+    if (write.action == Action::kCopy || write.action == Action::kCanonical) {
+      write.size_bytes = bytes_of_expert(step);
+      write.offset_bytes = base + offset_of_part(step);
+      return;
+    }
+    const uint64_t element_bytes = dtype_bits(component.dtype) / 8;
+    write.offset_bytes = base + packed_bytes(write.action, operand, element_bytes, part.n0);
+    write.size_bytes = packed_bytes(write.action, operand, element_bytes, part.n_count);
+  }
+
+  uint64_t bytes_of_expert(const Step& step) const {
+    const Weight& weight = weight_of(step.operand, step.part);
+    const uint64_t size = model_.source.tensors[step.tensor].size_bytes;
+    return holds_every_expert(model_, weight, *weight.find(step.plane)) ? size / weight.experts
+                                                                        : size;
+  }
+
+  /// Bytes of the parts before this one in a component that holds the source's bytes.
+  uint64_t offset_of_part(const Step& step) const {
+    if (joint_of(step.plane) == Joint::kShared) return 0;
+    uint64_t before = 0;
+    for (uint32_t p = 0; p < step.part; ++p) {
+      const Weight& weight = weight_of(step.operand, p);
+      before += first_tensor(model_, *weight.find(step.plane)).size_bytes;
+    }
+    return before;
   }
 
   const Model& model_;
@@ -143,6 +208,13 @@ uint32_t kernel_bits(const Scalar& scalar) {
   return scalar.state == ScalarState::kMultiplier ? scalar.bits : kAbsentInputScale;
 }
 
+/// A multiplier that nothing depends on must be harmless.
+uint32_t kernel_bits(const Scalar& scalar, ComponentKind kind) {
+  if (kind == ComponentKind::kMultiplier && scalar.state == ScalarState::kUnused)
+    return std::bit_cast<uint32_t>(1.0f);
+  return kernel_bits(scalar);
+}
+
 /// [E, parts] f32 of one scalar kind.
 std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand,
                                      ComponentKind kind) {
@@ -152,9 +224,20 @@ std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand,
       const Weight& weight = model.weights[part.weight];
       const auto& list =
           kind == ComponentKind::kMultiplier ? weight.multipliers : weight.input_scales;
-      const uint32_t bits = kernel_bits(list.empty() ? Scalar{} : list[e]);
+      const uint32_t bits = kernel_bits(list.empty() ? Scalar{} : list[e], kind);
       bytes.resize(bytes.size() + sizeof bits);
       store_le(bytes.data() + bytes.size() - sizeof bits, bits);
+    }
+  return bytes;
+}
+
+/// [E, K] u32 of an act-order weight; every part has the same.
+std::vector<std::byte> gather_matrix(const Weight& weight) {
+  std::vector<std::byte> bytes;
+  for (const std::vector<uint32_t>& of_expert : weight.k_gather)
+    for (const uint32_t column : of_expert) {
+      bytes.resize(bytes.size() + sizeof column);
+      store_le(bytes.data() + bytes.size() - sizeof column, column);
     }
   return bytes;
 }
@@ -169,10 +252,17 @@ std::vector<Constant> make_constants(const Model& model, const Plan& plan) {
   std::vector<Constant> constants;
   for (const Operand& operand : plan.operands) {
     // Every form's copy of a vector is the same blob.
-    for (const Component& c : operand.forms[0].components)
-      if (c.kind == ComponentKind::kMultiplier || c.kind == ComponentKind::kInputScale)
-        constants.push_back(
-            {plan.blobs[c.blob].offset_bytes, scalar_matrix(model, operand, c.kind)});
+    std::set<uint32_t> done;
+    for (const Form& form : operand.forms)
+      for (const Component& c : form.components) {
+        const bool scalars =
+            c.kind == ComponentKind::kMultiplier || c.kind == ComponentKind::kInputScale;
+        if ((!scalars && c.kind != ComponentKind::kKGather) || !done.insert(c.blob).second)
+          continue;
+        constants.push_back({plan.blobs[c.blob].offset_bytes,
+                             scalars ? scalar_matrix(model, operand, c.kind)
+                                     : gather_matrix(model.weights[operand.parts[0].weight])});
+      }
   }
   return constants;
 }
@@ -183,7 +273,7 @@ uint64_t exceptions_bound_bytes(const Plan& plan) {
     for (const Form& form : operand.forms)
       for (const Component& c : form.components)
         if (c.kind == ComponentKind::kExceptions)
-          bound += operand.experts * operand.n * (operand.k / operand.group_size) *
+          bound += operand.experts * operand.n * (operand.k / layouts::mma64_nvfp4::kGroup) *
                    kExceptionRecordBytes;
   return bound;
 }

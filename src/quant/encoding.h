@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "src/base/file.h"
 #include "src/base/result.h"
@@ -35,7 +36,7 @@ enum class Encoding : uint16_t {
   /// (ModelOpt's stacked experts, Hugging Face "in-first" stacks).
   kInFirst = 7,
   /// kRows with rows interleaved: source row 2i is canonical row i, source row 2i + 1 is canonical
-  /// row rows/2 + i (gpt-oss gate and up).
+  /// row ceil(rows/2) + i (gpt-oss gate and up).
   kRowsInterleaved = 8,
   /// kInFirst with the same order of rows.
   kInFirstInterleaved = 9,
@@ -44,6 +45,9 @@ enum class Encoding : uint16_t {
   /// compressed-tensors sparse-bitmask: the set elements of all rows, a bitmask and row offsets.
   kBitmask = 11,
 };
+
+/// "rows", "signed_bytes", ...; "?" for a number that is no encoding of this version.
+std::string_view encoding_name(Encoding encoding);
 
 /// One plane of one expert of one source module.
 struct PlaneCoding {

@@ -11,6 +11,7 @@
 #include "kernels/layouts/registry.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/quant/encoding.h"
 
 namespace imp {
 namespace {
@@ -45,6 +46,8 @@ TEST(Registry, SpecTablesAreTheCodes) {
   expect_same("roles", [](uint16_t n) { return model::role_name(static_cast<model::Role>(n)); });
   expect_same("schemes",
               [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
+  expect_same("encodings",
+              [](uint16_t n) { return quant::encoding_name(static_cast<quant::Encoding>(n)); });
   expect_same("layouts", [](uint16_t n) {
     const layouts::LayoutInfo* layout = layouts::find_layout(n);
     return std::string(layout == nullptr ? "?" : layout->name);

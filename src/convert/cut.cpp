@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/sf128x4.h"
+#include "src/base/checked.h"
+#include "src/convert/slab.h"
+
+namespace imp::convert {
+
+using plan::Action;
+
+uint64_t unit_rows_of(Action action) {
+  switch (action) {
+    case Action::kMma64Nvfp4:
+    case Action::kMma64Mxfp4:
+    case Action::kMma64Codes:
+    case Action::kMma64Plane:
+      return layouts::mma64_nvfp4::kTileN;
+    case Action::kSf128x4:
+      return layouts::sf128x4::kTileRows;
+    case Action::kCopy:
+    case Action::kCanonical:
+    case Action::kNativeRows:
+    case Action::kNativeBytes:
+      return 1;
+  }
+  return 1;
+}
+
+uint64_t packer_rows(const plan::Step& step, Action action, uint64_t max_bytes) {
+  quant::PlaneCoding row = step.coding;
+  row.rows = 1;
+  const uint64_t unit = unit_rows_of(action);
+  const uint64_t fit = max_bytes / std::max<uint64_t>(quant::canonical_bytes(row), 1);
+  return std::max(fit / unit * unit, unit);
+}
+
+uint64_t Cut::slab_rows(uint64_t slab_bytes) const {
+  const uint64_t units = slab_bytes / std::max<uint64_t>(unit_bytes, 1);
+  return std::max<uint64_t>(units, 1) * unit_rows;
+}
+
+Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
+            std::span<const plan::Step> steps) {
+  Cut cut{1, tensor.size_bytes, tensor.size_bytes, 1, 1, true};
+  uint64_t unit = 1;
+  for (const plan::Step& step : steps)
+    for (const plan::Write& write : step.writes) {
+      unit = std::lcm(unit, unit_rows_of(write.action));
+      cut.copied = cut.copied && write.action == Action::kCopy;
+    }
+  if (cut.copied) return cut;
+  const plan::Step& step = steps[0];
+  const plan::Operand& operand = plan.operands[step.operand];
+  cut.experts = step.expert == model::kNone ? operand.experts : 1;
+  cut.expert_bytes = tensor.size_bytes / cut.experts;
+  cut.rows = step.coding.rows;
+  const uint64_t source_unit = quant::cut_rows(step.coding);
+  cut.unit_rows = source_unit == 0 ? cut.rows : std::lcm(unit, source_unit);
+  quant::PlaneCoding of_unit = step.coding;
+  of_unit.rows = cut.unit_rows;
+  cut.unit_bytes = quant::source_bytes(of_unit);
+  return cut;
+}
+
+}  // namespace imp::convert

@@ -1,0 +1,58 @@
+// Fields of configuration documents that hands edit: one of another type is as good as absent.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace imp::model {
+
+/// The value of `key` unless it is absent or null.
+inline const nlohmann::json* value_at(const nlohmann::json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto it = object.find(key);
+  return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+inline const nlohmann::json* object_at(const nlohmann::json& object, const char* key) {
+  const nlohmann::json* value = value_at(object, key);
+  return value != nullptr && value->is_object() ? value : nullptr;
+}
+
+inline std::string string_at(const nlohmann::json& object, const char* key) {
+  const nlohmann::json* value = value_at(object, key);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : "";
+}
+
+inline std::optional<uint64_t> number_at(const nlohmann::json& object, const char* key) {
+  const nlohmann::json* value = value_at(object, key);
+  if (value == nullptr || !value->is_number_unsigned()) return std::nullopt;
+  return value->get<uint64_t>();
+}
+
+inline bool flag_at(const nlohmann::json& object, const char* key, bool otherwise) {
+  const nlohmann::json* value = value_at(object, key);
+  return value != nullptr && value->is_boolean() ? value->get<bool>() : otherwise;
+}
+
+/// The strings of a list; what is no string in it is left out.
+inline std::vector<std::string> strings_at(const nlohmann::json& object, const char* key) {
+  std::vector<std::string> list;
+  const nlohmann::json* value = value_at(object, key);
+  if (value == nullptr || !value->is_array()) return list;
+  for (const nlohmann::json& item : *value)
+    if (item.is_string()) list.push_back(item.get<std::string>());
+  return list;
+}
+
+/// ASCII letters in upper case: files differ in the case of one and the same word.
+inline std::string to_upper(std::string text) {
+  for (char& c : text)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
+}  // namespace imp::model

@@ -1,0 +1,75 @@
+#include "src/plan/planes.h"
+
+#include "src/base/checked.h"
+
+namespace imp::plan {
+
+using model::ComponentKind;
+using model::Model;
+using model::PlaneSet;
+using model::SourceTensor;
+using model::Weight;
+
+quant::PlaneCoding coding_of(const Model& model, const Weight& weight, const PlaneSet& plane,
+                             uint64_t rows) {
+  const uint32_t code_bits = model::code_bits(weight.scheme);
+  const uint32_t dtype_bits = imp::dtype_bits(first_tensor(model, plane).dtype);
+  if (plane.kind == ComponentKind::kCodes)
+    return {plane.encoding, code_bits == 0 ? dtype_bits : code_bits, rows, weight.k};
+  if (plane.kind != ComponentKind::kBlockScale && plane.kind != ComponentKind::kZeroPoint)
+    return {plane.encoding, dtype_bits, rows, 1};
+  const uint64_t columns = weight.group_size == 0 ? 1 : div_up(weight.k, weight.group_size);
+  return {plane.encoding, plane.kind == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
+          div_up(rows, weight.group_rows), columns};
+}
+
+const SourceTensor& first_tensor(const Model& model, const PlaneSet& plane) {
+  size_t i = 0;
+  while (plane.tensors[i] == model::kNone) ++i;
+  return model.source.tensors[plane.tensors[i]];
+}
+
+namespace {
+
+bool is_single(const Weight& weight, const PlaneSet& plane) {
+  return weight.experts > 1 && plane.tensors.size() == 1;
+}
+
+}  // namespace
+
+bool holds_every_expert(const Model& model, const Weight& weight, const PlaneSet& plane) {
+  if (!is_single(weight, plane)) return false;
+  const Shape& shape = first_tensor(model, plane).shape;
+  return shape.rank > 0 && shape[0] == weight.experts;
+}
+
+bool same_for_experts(const Model& model, const Weight& weight, const PlaneSet& plane) {
+  return is_single(weight, plane) && !holds_every_expert(model, weight, plane);
+}
+
+Shape expert_shape(const Model& model, const Weight& weight, const PlaneSet& plane) {
+  const Shape& shape = first_tensor(model, plane).shape;
+  if (!holds_every_expert(model, weight, plane)) return shape;
+  Shape inner;
+  inner.rank = shape.rank - 1;
+  for (uint32_t i = 0; i < inner.rank; ++i) inner.dims[i] = shape[i + 1];
+  return inner;
+}
+
+Joint joint_of(ComponentKind kind) {
+  switch (kind) {
+    case ComponentKind::kCodes:
+    case ComponentKind::kBlockScale:
+    case ComponentKind::kZeroPoint:
+    case ComponentKind::kBias:
+      return Joint::kRows;
+    case ComponentKind::kKScale:
+    case ComponentKind::kKGather:
+    case ComponentKind::kGroupIndex:
+      return Joint::kShared;
+    default:
+      return Joint::kParts;
+  }
+}
+
+}  // namespace imp::plan
