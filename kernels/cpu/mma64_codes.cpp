@@ -110,14 +110,16 @@ void read(const PackedWeight& weight, uint64_t row_tile, uint64_t column_tile, W
 
 Status check_groups(const PackedWeight& weight) {
   if (!has_block_scales(weight)) return {};
-  if (weight.group_size < weight.k && weight.group_size % kGroupUnit != 0)
-    return shape_error("groups have " + std::to_string(weight.group_size) +
-                       " columns, expected a multiple of 32 or whole rows");
-  if (is_grid(weight) && weight.group_rows < kTileRows)
-    return shape_error("block scales span " + std::to_string(weight.group_rows) +
-                       " rows, expected 1, or 64 or more");
-  if (is_grid(weight) && !weight.zero_point.empty())
-    return shape_error("block scales span rows, zero points need scales of one row each");
+  const std::string groups = "block scales span " + std::to_string(weight.group_rows) +
+                             " rows and " + std::to_string(weight.group_size) + " columns";
+  if (is_grid(weight)) {
+    if (weight.group_rows % kTileRows != 0 || weight.group_size % kTileColumns != 0)
+      return shape_error(groups + ", expected multiples of 64");
+    if (!weight.zero_point.empty())
+      return shape_error(groups + ", but zero points need scales of one row");
+  } else if (weight.group_size < weight.k && weight.group_size % kGroupUnit != 0) {
+    return shape_error(groups + ", expected one row and a multiple of 32 columns or all of them");
+  }
   return check_scale_dtype(weight);
 }
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "kernels/layouts/mma64_nvfp4.h"
-#include "kernels/layouts/mma64_plane.h"
 #include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/registry.h"
@@ -137,19 +136,6 @@ TEST(Sf128x4, OffsetsByTheFormula) {
   EXPECT_EQ(sf128x4::dst_of_src(127, 7, 8), 512u + 31 * 16 + 12 + 3);
   EXPECT_EQ(sf128x4::dst_of_src(128, 0, 5), 1024u);
   EXPECT_EQ(sf128x4::size_bytes(129, 5), 2048u);
-}
-
-TEST(Mma64Plane, HoldsTheGroupsThatAKernelCanRead) {
-  const struct {
-    uint64_t k, group_size, group_rows;
-    bool holds;
-  } cases[] = {{100, 0, 0, true},    {100, 32, 0, true},    {100, 96, 1, true},
-               {100, 100, 1, true},  {100, 128, 1, true},   {100, 16, 1, false},
-               {100, 50, 1, false},  {256, 128, 128, true}, {256, 128, 64, true},
-               {256, 128, 2, false}, {256, 128, 63, false}, {256, 16, 128, false}};
-  for (const auto& c : cases)
-    EXPECT_EQ(mma64_plane::holds_groups(c.k, c.group_size, c.group_rows), c.holds)
-        << c.group_size << " x " << c.group_rows;
 }
 
 TEST(NativeBytes, PitchIsAMultipleOf16) {
