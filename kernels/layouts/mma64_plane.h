@@ -17,6 +17,14 @@ namespace imp::layouts::mma64_plane {
 
 inline constexpr uint32_t kTileN = 64;
 
+/// The block scales of a weight of `k` columns that the variants with scales beside the blocks
+/// take: none (group_size 0), one per row and group of a multiple of 32 columns or of the whole
+/// row, or a grid of at least 64 rows, which keeps its own order.
+IMP_HD constexpr bool holds_groups(uint64_t k, uint64_t group_size, uint64_t group_rows) {
+  return group_size == 0 ||
+         ((group_size >= k || group_size % 32 == 0) && (group_rows <= 1 || group_rows >= kTileN));
+}
+
 /// Element of the 64 of a tile and group that row n (0..63) has.
 IMP_HD constexpr uint32_t element_of_src(uint32_t n) { return 8 * (n % 8) + n / 8; }
 IMP_HD constexpr uint32_t src_of_element(uint32_t element) {
