@@ -41,6 +41,12 @@ WeightFormat format_of(const Plane& codes) {
   return format;
 }
 
+/// Bitmasks, row offsets and what they say the places of come whole.
+bool has_rows(const Plane& plane) {
+  return quant::has_canonical(static_cast<quant::Encoding>(plane.tensor->encoding)) &&
+         plane.kind() != ComponentKind::kBitmask && plane.kind() != ComponentKind::kRowOffsets;
+}
+
 /// A plane that is read along with the codes, rows ascending, and held against its digest once all
 /// of it was read.
 class FollowedPlane {
@@ -55,7 +61,7 @@ class FollowedPlane {
     digest_ = Xxh3Stream();
     read_ = 0;
     rows_.reset();
-    if (!quant::has_canonical(static_cast<quant::Encoding>(plane.tensor->encoding))) return {};
+    if (!has_rows(plane)) return {};
     IMP_ASSIGN(PlaneRows rows, PlaneRows::open(reader_, plane));
     rows_.emplace(std::move(rows));
     return {};
