@@ -82,6 +82,7 @@ Result<WeightForm> detect_sparse(const Siblings& s, std::optional<Suffix> scale)
   IMP_ASSIGN(form.scheme, scheme_inside(s, scale));
   const bool offsets = s.has(Suffix::kRowOffsets);
   form.encoding = offsets ? Encoding::kBitmask : Encoding::kBitmask24;
+  IMP_TRY(check_bitmask_counts(s, form));
   if (is_quantized(form.scheme)) {
     IMP_TRY(fit_scales(s, *scale, s.at(*scale).shape, form));
   } else if (scale) {

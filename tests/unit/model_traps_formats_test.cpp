@@ -281,5 +281,51 @@ TEST(ActOrderTraps, MinusOneIsNoOrder) {
   EXPECT_TRUE(any_has(imported.log.notes, "weight_g_idx hold -1 only"));
 }
 
+TEST(Traps, T12_OverlappingGroupsOfTheConfiguration) {
+  // A second group claims q_proj for 8-bit integers; its tensors are NVFP4.
+  CheckpointEditor editor(kCt);
+  nlohmann::ordered_json& section = editor.config()["quantization_config"];
+  section["config_groups"]["group_1"] = section["config_groups"]["group_0"];
+  section["config_groups"]["group_1"]["targets"] = {"re:.*self_attn.q_proj$"};
+  section["config_groups"]["group_1"]["weights"]["num_bits"] = 8;
+  section["config_groups"]["group_1"]["weights"]["type"] = "int";
+  section["config_groups"]["group_1"]["format"] = "int-quantized";
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_EQ(imported.find(kQ)->scheme, Scheme::kNvfp4);
+  EXPECT_TRUE(any_has(imported.log.warnings,
+                      "module '" + kQ + "' is of another scheme than config.json says"));
+}
+
+TEST(SparseTraps, ABitmaskWithAPlaceTooMany) {
+  const std::string mask = kGate + ".bitmask";
+  CheckpointEditor half("ct-v012-sparse24-bf16-llama-small");
+  half.tensor(mask).bytes[16] = '\xFF';  // row 1, of 16 bytes a row
+  expect_refused(half, ErrorKind::kShapeMismatch, kFile, mask, "row 1 has 68 places, expected 64");
+  CheckpointEditor listed("ct-v012-sparsebitmask-bf16-llama-small");
+  std::string& bytes = listed.tensor(mask).bytes;
+  bytes.back() = bytes.back() == '\xFF' ? '\x7F' : '\xFF';
+  expect_refused(listed, ErrorKind::kShapeMismatch, kFile, kGate + ".compressed",
+                 "elements by the bitmask");
+}
+
+TEST(SparseTraps, RowsThatBeginElsewhere) {
+  CheckpointEditor editor("ct-v012-sparsebitmask-bf16-llama-small");
+  editor.tensor(kGate + ".row_offsets").bytes[8] ^= 1;  // row 1
+  expect_refused(editor, ErrorKind::kShapeMismatch, kFile, kGate + ".row_offsets",
+                 "row 1 begins at ");
+}
+
+TEST(SparseTraps, ShapesThatTheBitmaskDoesNotHave) {
+  CheckpointEditor editor("ct-v012-sparse24-bf16-llama-small");
+  editor.tensor(kGate + ".shape").bytes[8] = '\x7F';  // K = 127
+  expect_refused(editor, ErrorKind::kShapeMismatch, kFile, kGate + ".compressed",
+                 "two of four elements");
+  CheckpointEditor none("ct-v012-sparse24-bf16-llama-small");
+  none.remove(kGate + ".bitmask");
+  expect_refused(none, ErrorKind::kMissingTensor, kFile, kGate + ".compressed",
+                 "its bitmask is missing");
+}
+
 }  // namespace
 }  // namespace imp::model
