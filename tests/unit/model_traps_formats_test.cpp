@@ -31,6 +31,32 @@ const PlaneSet& plane(const Imported& imported, const std::string& name, Compone
   return *imported.find(name)->find(kind);
 }
 
+TEST(Traps, T03_ScalesPaddedForAKernel) {
+  // [130, 13] is linear; a kernel's tiles have rows in multiples of 128 and columns of 4.
+  const std::string down = "model.layers.0.mlp.down_proj";
+  CheckpointEditor editor("modelopt-nvfp4-llama-odd");
+  EditedTensor& scale = editor.tensor(down + ".weight_scale");
+  const uint64_t rows = (scale.shape[0] + 127) / 128 * 128, groups = (scale.shape[1] + 3) / 4 * 4;
+  ASSERT_NE(rows, scale.shape[0]);
+  scale.shape = {rows, groups};
+  scale.bytes.resize(rows * groups);
+  expect_refused(editor, ErrorKind::kShapeMismatch, kFile, down + ".weight_scale",
+                 "expected F8_E4M3 [208, 25]");
+}
+
+TEST(Traps, T23_ADraftLayerOfAnotherPrecision) {
+  const std::string draft = "model.layers.1.";  // behind the only layer
+  CheckpointEditor editor(kModelOpt);
+  editor.add({draft + "eh_proj.weight", "BF16", {128, 256}, std::string(128 * 256 * 2, '\0')});
+  editor.add({draft + "enorm.weight", "BF16", {128}, std::string(256, '\0')});
+  editor.add({draft + "mlp.up_proj.weight", "BF16", {256, 128}, std::string(256 * 128 * 2, '\0')});
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_EQ(imported.find(draft + "mlp.up_proj")->scheme, Scheme::kBf16);
+  EXPECT_EQ(imported.find("model.layers.0.mlp.up_proj")->scheme, Scheme::kNvfp4);
+  EXPECT_TRUE(imported.log.warnings.empty());
+}
+
 TEST(Traps, T20_Mxfp4OfVersion013) {
   const Imported refused("ct-v013-mxfp4a16-llama-small");
   ASSERT_FALSE(refused.ok());
