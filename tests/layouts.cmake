@@ -6,13 +6,15 @@ imp_library(reference
     reference/layout_variants.cpp
     reference/layouts.cpp
     reference/modelopt_dequant.cpp
+    reference/scheme_values.cpp
     reference/source_values.cpp)
 
 imp_test(quant
   SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
   LIBRARIES imp::quant imp::reference imp_checkpoint_editor nlohmann_json::nlohmann_json)
 imp_test(layouts
-  SOURCES unit/layout_golden_test.cpp unit/layout_facts_test.cpp unit/layout_paint_test.cpp
+  SOURCES unit/layout_decode_test.cpp unit/layout_facts_test.cpp unit/layout_golden_test.cpp
+          unit/layout_paint_test.cpp unit/layout_variants_test.cpp
   LIBRARIES imp::layouts imp::quant imp::repack imp::reference)
 target_compile_definitions(layouts_test PRIVATE IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 imp_test(repack
@@ -20,5 +22,5 @@ imp_test(repack
           unit/repack_words_test.cpp
   LIBRARIES imp::repack imp::reference)
 imp_test(cpu_gemm
-  SOURCES unit/cpu_gemm_test.cpp
+  SOURCES unit/cpu_gemm_test.cpp unit/cpu_gemm_variants_test.cpp
   LIBRARIES imp::kernels imp::quant imp::repack imp::reference)

@@ -2,3 +2,7 @@
 imp_test(random_line
   SOURCES unit/random_line_test.cpp unit/random_checkpoint.cpp
   LIBRARIES imp::reference imp::verify imp::unpack imp::convert imp_checkpoint_editor)
+imp_test(readme_formats
+  SOURCES unit/readme_formats_test.cpp
+  LIBRARIES imp::plan imp_checkpoint_editor)
+target_compile_definitions(readme_formats_test PRIVATE IMP_README="${PROJECT_SOURCE_DIR}/README.md")

@@ -149,5 +149,25 @@ class SyntheticCheckpoint(InFolder):
                 self.assertEqual(a.read(), b.read(), name)
 
 
+class LayoutExamples(InFolder):
+    golden = os.path.join(ROOT, 'tests', 'golden')
+    script = os.path.join(SCRIPTS, 'make_layout_variant_examples.py')
+
+    def test_the_golden_pieces_are_what_the_script_makes(self):
+        done = run(sys.executable, self.script, '--check', self.golden)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+
+    def test_a_changed_digit_is_named(self):
+        self.assertEqual(run(sys.executable, self.script, self.folder).returncode, 0)
+        with open(self.path('mma64_int4_v0_block.hex'), 'r+', encoding='ascii') as file:
+            file.seek(10)
+            digit = file.read(1)
+            file.seek(10)
+            file.write('1' if digit == '0' else '0')
+        done = run(sys.executable, self.script, '--check', self.folder)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, 'differ from the specification: mma64_int4_v0_block.hex\n'))
+
+
 if __name__ == '__main__':
     unittest.main()

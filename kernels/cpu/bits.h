@@ -35,6 +35,18 @@ inline float ue4m3_bits_to_float(uint32_t scale) {
   return std::bit_cast<float>(magnitude << 20) * 0x1p120f;
 }
 
+/// e4m3 with its sign; 0x7F and 0xFF are NaN.
+inline float e4m3_bits_to_float(uint32_t code) {
+  const float magnitude = ue4m3_bits_to_float(code);
+  return (code & 0x80) != 0 ? -magnitude : magnitude;
+}
+
+/// 2^(b - 127); 255 is NaN.
+inline float e8m0_bits_to_float(uint32_t b) {
+  if (b == 0xFF) return std::numeric_limits<float>::quiet_NaN();
+  return std::bit_cast<float>(b == 0 ? 0x00400000u : b << 23);
+}
+
 inline float f16_bits_to_float(uint32_t half) {
   const uint32_t sign = (half & 0x8000) << 16, magnitude = half & 0x7FFF;
   if (magnitude >= 0x7C00)

@@ -6,15 +6,17 @@
 #include <string>
 
 #include "kernels/cpu/weight_tile.h"
-#include "src/base/checked.h"
 
 namespace imp::kernels {
 namespace {
 
-// Scheme numbers of operand records: F32 1, F16 2, BF16 3, NVFP4 16. Layouts: plain 1, mma64 2,
-// native 3.
-constexpr const WeightReader* kReaders[] = {&kPlainF32,   &kPlainF16,   &kPlainBf16,
-                                            &kPlainNvfp4, &kMma64Nvfp4, &kNativeNvfp4};
+// Scheme numbers of operand records: F32 1, F16 2, BF16 3, NVFP4 16, with groups of 32 17, MXFP4
+// 18, MXFP8 19, FP8 20, INT4 36, INT8 40. Layouts: plain 1, mma64 2, native 3.
+constexpr const WeightReader* kReaders[] = {
+    &kPlainF32,   &kPlainF16,      &kPlainBf16,   &kPlainNvfp4, &kPlainNvfp4G32,
+    &kPlainMxfp4, &kPlainMxfp8,    &kPlainFp8,    &kPlainInt4,  &kPlainInt8,
+    &kMma64Nvfp4, &kMma64Nvfp4G32, &kMma64Mxfp4,  &kMma64Fp8,   &kMma64Int4,
+    &kMma64Int8,  &kNativeNvfp4,   &kNativeMxfp4, &kNativeMxfp8};
 
 const WeightReader* find_reader(uint16_t layout, uint16_t scheme) {
   for (const WeightReader* reader : kReaders)
@@ -22,33 +24,28 @@ const WeightReader* find_reader(uint16_t layout, uint16_t scheme) {
   return nullptr;
 }
 
-Error make_error(ErrorKind kind, std::string message) {
-  Error error;
-  error.kind = kind;
-  error.message = std::move(message);
-  return error;
-}
-
 Status check_span(const char* component, uint64_t have, uint64_t want) {
   if (have >= want) return {};
-  return make_error(ErrorKind::kBadShape, std::string(component) + " has " + std::to_string(have) +
-                                              " bytes, the shape asks for " + std::to_string(want));
+  return shape_error(std::string(component) + " has " + std::to_string(have) +
+                     " bytes, the shape asks for " + std::to_string(want));
 }
 
 Status check_spans(const PackedWeight& weight, const WeightReader& reader) {
-  if (reader.dtype != Dtype::kU8 && weight.dtype != reader.dtype)
-    return make_error(ErrorKind::kBadRecord,
-                      "codes of scheme " + std::to_string(weight.scheme) + " have dtype " +
-                          std::string(dtype_name(weight.dtype)) + ", expected " +
-                          std::string(dtype_name(reader.dtype)));
-  uint64_t code_bytes = 0, scale_bytes = 0;
-  if (!reader.sizes(weight, code_bytes, scale_bytes)) {
-    return make_error(ErrorKind::kBadShape, "shape [" + std::to_string(weight.n) + ", " +
-                                                std::to_string(weight.k) +
-                                                "] has more bytes than 64 bits can count");
+  if (reader.dtype != Dtype::kU8 && weight.dtype != reader.dtype) {
+    Error error;
+    error.kind = ErrorKind::kBadRecord;
+    error.message = "codes of scheme " + std::to_string(weight.scheme) + " have dtype " +
+                    std::string(dtype_name(weight.dtype)) + ", expected " +
+                    std::string(dtype_name(reader.dtype));
+    return error;
   }
-  IMP_TRY(check_span("codes", weight.codes.size(), code_bytes));
-  return check_span("block_scale", weight.block_scale.size(), scale_bytes);
+  constexpr uint64_t kLargest = UINT64_MAX - 256;  // can be rounded up to any unit of a layout
+  if (weight.n > kLargest || weight.k > kLargest) return too_many_bytes(weight);
+  IMP_ASSIGN(const ComponentBytes want, reader.sizes(weight));
+  IMP_TRY(check_span("codes", weight.codes.size(), want.codes));
+  IMP_TRY(check_span("block_scale", weight.block_scale.size(), want.block_scale));
+  if (weight.zero_point.empty()) return {};
+  return check_span("zero_point", weight.zero_point.size(), want.zero_point);
 }
 
 /// Calls visit(k0, columns, tile) for the tiles of one row of tiles, ascending.
@@ -67,8 +64,9 @@ Status for_each_tile(const PackedWeight& weight, const WeightReader& reader, uin
 
 }  // namespace
 
-bool cpu_gemm_supports(uint16_t layout, uint16_t scheme) {
-  return find_reader(layout, scheme) != nullptr;
+bool cpu_gemm_supports(uint16_t layout, uint16_t scheme, uint16_t encoding) {
+  const WeightReader* reader = find_reader(layout, scheme);
+  return reader != nullptr && encoding < 32 && (reader->encodings & encoding_bit(encoding)) != 0;
 }
 
 float accumulator_unit(uint16_t layout, uint16_t scheme) {

@@ -21,24 +21,34 @@ struct PackedWeight {
   Bytes block_scale;         ///< component block_scale, where the layout has it
   uint64_t n = 0;
   uint64_t k = 0;
+  Bytes zero_point = {};  ///< component zero_point; empty: the zero of the codes (symmetric)
+  Dtype scale_dtype = Dtype::kU8;  ///< of block_scale where the scheme does not fix it; U8 is e8m0
+  uint64_t group_size = 0;  ///< of int and fp8: columns under one block scale, at least k for one a
+                            ///< row; 0: no block scales
+  uint64_t group_rows = 0;  ///< rows under one block scale; 0 and 1: each row has its own
+  uint16_t encoding = 0;    ///< FormRecord::dialect: of plain, how the codes are stored
 };
 
-/// True if this backend has a kernel for (layout, scheme).
-bool cpu_gemm_supports(uint16_t layout, uint16_t scheme);
+/// True if this backend has a kernel for (layout, scheme) and, of plain, the encoding of the codes.
+/// Plain codes whose groups do not follow the order of K (act-order) are not for it.
+bool cpu_gemm_supports(uint16_t layout, uint16_t scheme, uint16_t encoding = 0);
 
 /// Rows come in tiles of this many; the last tile of a matrix may be short.
 inline constexpr uint64_t kTileRows = 64;
 
 /// What a kernel multiplies the accumulator by besides the part's multiplier: 2^14 for mma64 NVFP4
-/// (kernel-layouts 12.2), 1 elsewhere.
+/// with groups of 16 or 32 (kernel-layouts 12.2), 1 elsewhere.
 float accumulator_unit(uint16_t layout, uint16_t scheme);
 
 /// Result of identity activations for rows [n0, n0 + rows): out[r * K + k] = accumulator of weight
 /// (n0 + r, k), f32, before the epilogue. One pass over the packed bytes in fragment order. Places
 /// no lane reaches keep the value they had: fill `out` with NaN before. REQUIRES: n0 a multiple of
 /// kTileRows, rows <= kTileRows, n0 + rows <= n or the tile's end; cpu_gemm_supports. Rows at or
-/// past n are what the layout's padding holds, or 0. Errors: kBadShape if a span is shorter than
-/// the shape asks for; kBadRecord if dtype is not that of an unquantised scheme.
+/// past n are what the layout's padding holds, or 0. A value is (code - zero point) * block scale,
+/// exactly, but that an f32 block scale, and a product below 2^-126 or past the largest float, is
+/// rounded once. Errors: kBadShape if a span is shorter than the shape asks for or the groups are
+/// none that the layout holds; kBadRecord if dtype is not that of an unquantised scheme, or
+/// scale_dtype is none of scales.
 Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows, float* out);
 
 /// acc[i * rows + r] = sum over k of x[i * K + k] * W[n0 + r][k], one f32 rounding per product and

@@ -1,99 +1,78 @@
-// plain: the source's planes, row by row, in natural order.
-#include <algorithm>
-
+// plain: unquantised values, and float codes whose scheme fixes scales and groups.
 #include "kernels/cpu/bits.h"
-#include "kernels/cpu/weight_tile.h"
-#include "src/base/checked.h"
+#include "kernels/cpu/plain_rows.h"
 #include "src/base/little_endian.h"
 
 namespace imp::kernels {
 namespace {
 
-constexpr uint64_t kGroup = 16;
-
-constexpr SlotColumns natural_slots() {
-  SlotColumns columns{};
-  for (uint32_t k = 0; k < kTileColumns; ++k) columns[k] = static_cast<uint8_t>(k);
-  return columns;
-}
-
-/// at(n, k) for every place of the tile inside the matrix, 0 outside.
-template <class At>
-void fill(const PackedWeight& weight, uint64_t row_tile, uint64_t column_tile, WeightTile& tile,
-          At at) {
-  for (uint32_t r = 0; r < kTileRows; ++r)
-    for (uint32_t column = 0; column < kTileColumns; ++column) {
-      const uint64_t n = row_tile * kTileRows + r, k = column_tile * kTileColumns + column;
-      tile.value[r][column] = n < weight.n && k < weight.k ? at(n, k) : 0.0f;
-    }
-}
-
 template <class Stored, float (*kToFloat)(Stored)>
 void read_floats(const PackedWeight& weight, uint64_t row_tile, uint64_t column_tile,
                  WeightTile& tile) {
-  fill(weight, row_tile, column_tile, tile, [&](uint64_t n, uint64_t k) {
+  fill_tile(weight, row_tile, column_tile, tile, [&](uint64_t n, uint64_t k) {
     const std::byte* at = weight.codes.data() + (n * weight.k + k) * sizeof(Stored);
     return kToFloat(load_le<Stored>(at));
   });
 }
 
 template <class Stored>
-bool float_sizes(const PackedWeight& weight, uint64_t& code_bytes, uint64_t& scale_bytes) {
-  const auto elems = checked_mul(weight.n, weight.k);
-  const auto bytes = elems ? checked_mul(*elems, sizeof(Stored)) : std::nullopt;
-  code_bytes = bytes.value_or(0);
-  scale_bytes = 0;
-  return bytes.has_value();
+Result<ComponentBytes> float_sizes(const PackedWeight& weight) {
+  ComponentBytes want;
+  IMP_ASSIGN(want.codes, bytes_of(weight, {weight.n, weight.k, sizeof(Stored)}));
+  return want;
 }
 
 float from_f32(uint32_t bits) { return std::bit_cast<float>(bits); }
 float from_f16(uint16_t bits) { return f16_bits_to_float(bits); }
 float from_bf16(uint16_t bits) { return bf16_low(bits); }
 
-void read_nvfp4(const PackedWeight& weight, uint64_t row_tile, uint64_t column_tile,
-                WeightTile& tile) {
-  const uint64_t pitch = div_up(weight.k, 2), groups = div_up(weight.k, kGroup);
-  fill(weight, row_tile, column_tile, tile, [&](uint64_t n, uint64_t k) {
-    const uint32_t pair = std::to_integer<uint32_t>(weight.codes[n * pitch + k / 2]);
+/// Codes of kBits, two a byte if 4 (even k in the low nibble), and a byte of scale per kGroup.
+template <uint32_t kBits, float (*kCode)(uint32_t), uint64_t kGroup, float (*kScale)(uint32_t)>
+void read_grouped(const PackedWeight& weight, uint64_t row_tile, uint64_t column_tile,
+                  WeightTile& tile) {
+  constexpr uint64_t kCodesOfByte = 8 / kBits;
+  const uint64_t pitch = div_up(weight.k, kCodesOfByte), groups = div_up(weight.k, kGroup);
+  fill_tile(weight, row_tile, column_tile, tile, [&](uint64_t n, uint64_t k) {
+    const uint32_t byte = std::to_integer<uint32_t>(weight.codes[n * pitch + k / kCodesOfByte]);
     const uint32_t scale = std::to_integer<uint32_t>(weight.block_scale[n * groups + k / kGroup]);
-    return e2m1_bits_to_float(pair >> (4 * (k % 2)) & 0xF) * ue4m3_bits_to_float(scale);
+    return kCode(byte >> (kBits * (k % kCodesOfByte)) & ((1u << kBits) - 1)) * kScale(scale);
   });
 }
 
-bool nvfp4_sizes(const PackedWeight& weight, uint64_t& code_bytes, uint64_t& scale_bytes) {
-  if (weight.k > UINT64_MAX - kGroup) return false;
-  const auto codes = checked_mul(weight.n, div_up(weight.k, 2));
-  const auto scales = checked_mul(weight.n, div_up(weight.k, kGroup));
-  code_bytes = codes.value_or(0);
-  scale_bytes = scales.value_or(0);
-  return codes.has_value() && scales.has_value();
+template <uint32_t kBits, uint64_t kGroup>
+Result<ComponentBytes> grouped_sizes(const PackedWeight& weight) {
+  ComponentBytes want;
+  IMP_ASSIGN(want.codes, bytes_of(weight, {weight.n, div_up(weight.k, 8 / kBits)}));
+  IMP_ASSIGN(want.block_scale, bytes_of(weight, {weight.n, div_up(weight.k, kGroup)}));
+  return want;
 }
 
-constexpr SlotColumns kNaturalSlots = natural_slots();
+template <class Stored, float (*kToFloat)(Stored)>
+constexpr WeightReader float_reader(uint16_t scheme, Dtype dtype) {
+  return {
+      1, scheme, dtype, 1.0f, &kNaturalSlots, float_sizes<Stored>, read_floats<Stored, kToFloat>};
+}
+
+template <uint32_t kBits, float (*kCode)(uint32_t), uint64_t kGroup, float (*kScale)(uint32_t)>
+constexpr WeightReader grouped_reader(uint16_t scheme) {
+  return {1,
+          scheme,
+          Dtype::kU8,
+          1.0f,
+          &kNaturalSlots,
+          grouped_sizes<kBits, kGroup>,
+          read_grouped<kBits, kCode, kGroup, kScale>};
+}
 
 }  // namespace
 
-const WeightReader kPlainF32 = {1,
-                                1,
-                                Dtype::kF32,
-                                1.0f,
-                                &kNaturalSlots,
-                                float_sizes<uint32_t>,
-                                read_floats<uint32_t, from_f32>};
-const WeightReader kPlainF16 = {1,
-                                2,
-                                Dtype::kF16,
-                                1.0f,
-                                &kNaturalSlots,
-                                float_sizes<uint16_t>,
-                                read_floats<uint16_t, from_f16>};
-const WeightReader kPlainBf16 = {1,
-                                 3,
-                                 Dtype::kBF16,
-                                 1.0f,
-                                 &kNaturalSlots,
-                                 float_sizes<uint16_t>,
-                                 read_floats<uint16_t, from_bf16>};
-const WeightReader kPlainNvfp4 = {1, 16, Dtype::kU8, 1.0f, &kNaturalSlots, nvfp4_sizes, read_nvfp4};
+const WeightReader kPlainF32 = float_reader<uint32_t, from_f32>(1, Dtype::kF32);
+const WeightReader kPlainF16 = float_reader<uint16_t, from_f16>(2, Dtype::kF16);
+const WeightReader kPlainBf16 = float_reader<uint16_t, from_bf16>(3, Dtype::kBF16);
+const WeightReader kPlainNvfp4 = grouped_reader<4, e2m1_bits_to_float, 16, ue4m3_bits_to_float>(16);
+const WeightReader kPlainNvfp4G32 =
+    grouped_reader<4, e2m1_bits_to_float, 32, ue4m3_bits_to_float>(17);
+const WeightReader kPlainMxfp4 = grouped_reader<4, e2m1_bits_to_float, 32, e8m0_bits_to_float>(18);
+const WeightReader kPlainMxfp8 = grouped_reader<8, e4m3_bits_to_float, 32, e8m0_bits_to_float>(19);
 
 }  // namespace imp::kernels

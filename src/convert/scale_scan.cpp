@@ -49,22 +49,28 @@ float float_at(const std::byte* at, Dtype dtype) {
   return load_le<float>(at);
 }
 
-/// Zeros among float scales. Errors: kBadScale.
-Result<uint64_t> scan_floats(const model::Source& source, uint32_t tensor, uint64_t first_byte,
-                             Bytes scales) {
+struct FloatCounts {
+  uint64_t zeros = 0;
+  uint64_t negatives = 0;
+};
+
+/// Errors: kBadScale.
+Result<FloatCounts> scan_floats(const model::Source& source, uint32_t tensor, bool may_be_negative,
+                                uint64_t first_byte, Bytes scales) {
   const Dtype dtype = source.tensors[tensor].dtype;
   const uint64_t elem_bytes = dtype_bits(dtype) / 8;
-  uint64_t zeros = 0;
+  FloatCounts counts;
   for (uint64_t at = 0; at + elem_bytes <= scales.size(); at += elem_bytes) {
     const float value = float_at(scales.data() + at, dtype);
-    if (value == 0) ++zeros;
-    if (std::isfinite(value) && value >= 0) continue;
+    counts.zeros += value == 0;
+    counts.negatives += value < 0;
+    if (std::isfinite(value) && (value >= 0 || may_be_negative)) continue;
     return model::tensor_error(source, tensor, ErrorKind::kBadScale,
                                place_of(source.tensors[tensor], (first_byte + at) / elem_bytes) +
-                                   " is " + std::to_string(value) +
-                                   ", expected a finite scale of at least 0");
+                                   " is " + std::to_string(value) + ", expected a finite scale" +
+                                   (may_be_negative ? "" : " of at least 0"));
   }
-  return zeros;
+  return counts;
 }
 
 }  // namespace
@@ -73,8 +79,10 @@ Status ScaleScan::scan(const model::Model& model, uint32_t tensor, const ScaleUs
                        uint64_t first_byte, Bytes scales) {
   const model::SourceTensor& t = model.source.tensors[tensor];
   if (dtype_bits(t.dtype) != 8) {
-    IMP_ASSIGN(const uint64_t zeros, scan_floats(model.source, tensor, first_byte, scales));
-    count_zeros(model, tensor, zeros);
+    IMP_ASSIGN(const FloatCounts counts,
+               scan_floats(model.source, tensor, use.may_be_negative, first_byte, scales));
+    count_zeros(model, tensor, counts.zeros);
+    negatives_ += counts.negatives;
     return {};
   }
   const bool e8m0 = t.dtype != Dtype::kF8E4M3;
@@ -111,6 +119,9 @@ const ScaleCounts* ScaleScan::counts_of(uint32_t operand) const {
 }
 
 void ScaleScan::warn(Log& log) const {
+  if (negatives_ != 0)
+    log.note(with_thousands(negatives_) +
+             " block scales of integer weights are negative: kept, the sign belongs to the scale");
   if (zeros_ == 0) return;
   log.warn(with_thousands(zeros_) + " block scales are zero in " +
            with_thousands(tensors_with_zeros_) + " tensors (first '" + first_name_ +

@@ -19,14 +19,16 @@ using ScaleCounts = std::array<uint64_t, 256>;
 
 /// What a plane of scales is for.
 struct ScaleUse {
-  uint32_t operand = 0;      ///< plan order
-  bool mxfp4_mma64 = false;  ///< e8m0 scales that mma64's bf16 arithmetic must hold
+  uint32_t operand = 0;          ///< plan order
+  bool mxfp4_mma64 = false;      ///< e8m0 scales that mma64's bf16 arithmetic must hold
+  bool may_be_negative = false;  ///< of integers: AutoRound's symmetric range puts the sign there
 };
 
 class ScaleScan {
  public:
   /// Look at block scales of `tensor`, of any dtype that scales have, from byte `first_byte` on.
-  /// Errors, naming the place: kBadScale for NaN, infinite and negative values but -0;
+  /// Errors, naming the place: kBadScale for NaN, infinite and (unless they may be) negative values
+  /// but -0;
   /// kUnsupportedScheme for e8m0 above 2^125 where mma64 is to hold them.
   Status scan(const model::Model& model, uint32_t tensor, const ScaleUse& use, uint64_t first_byte,
               Bytes scales);
@@ -40,6 +42,7 @@ class ScaleScan {
   void count_zeros(const model::Model& model, uint32_t tensor, uint64_t zeros);
 
   uint64_t zeros_ = 0;
+  uint64_t negatives_ = 0;
   uint64_t tensors_with_zeros_ = 0;
   uint32_t last_tensor_ = model::kNone;
   std::string first_name_;

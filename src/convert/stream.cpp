@@ -100,8 +100,10 @@ class Streamer {
   ScaleUse scan_of(const plan::Step& step) const {
     const plan::Operand& operand = context_.plan.operands[step.operand];
     const auto in_mma64 = [](const plan::Form& f) { return f.layout == plan::LayoutId::kMma64; };
-    return {step.operand, operand.scheme == model::Scheme::kMxfp4 &&
-                              std::any_of(operand.forms.begin(), operand.forms.end(), in_mma64)};
+    return {step.operand,
+            operand.scheme == model::Scheme::kMxfp4 &&
+                std::any_of(operand.forms.begin(), operand.forms.end(), in_mma64),
+            model::is_integer(operand.scheme)};
   }
 
   Status stream_tensor(uint32_t tensor) {

@@ -83,6 +83,8 @@ Result<WeightForm> detect_float(const Siblings& s, std::optional<Suffix> scale) 
     return s.error(
         Suffix::kWeight, ErrorKind::kUnsupportedScheme,
         shape_text(weight) + " with an input_scale beside it: only a quantized weight has one");
+  if (s.context.config.dialect != Dialect::kUnquantized && !s.expected.quantized)
+    form.why += "; " + s.context.config.file + " leaves it out";
   return form;
 }
 

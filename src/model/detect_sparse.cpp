@@ -92,6 +92,8 @@ Result<WeightForm> detect_sparse(const Siblings& s, std::optional<Suffix> scale)
   form.why = s.explain({kCodes, Suffix::kBitmask, Suffix::kRowOffsets, Suffix::kWeightScale},
                        std::string(scheme_name(form.scheme)) +
                            (offsets ? ", stored elements by bitmask" : ", 2 of 4 by bitmask"));
+  if (!s.expected.quantized && !s.expected.word.empty())
+    form.why += "; " + s.context.config.file + " says " + s.expected.word;
   return form;
 }
 

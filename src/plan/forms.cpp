@@ -52,8 +52,9 @@ bool mma64_takes_groups(const Weight& weight) {
 bool fits(LayoutId layout, const Weight& weight) {
   const auto* codes = weight.find(ComponentKind::kCodes);
   if (codes == nullptr || !quant::has_canonical(codes->encoding)) return false;
-  // Rows are looked up, or an absorbed product needs them: no GEMM streams these.
-  if (weight.role == model::Role::kTokenEmbedding) return false;
+  // Rows are looked up, unless it is the output head too; an absorbed product needs kv_b's rows.
+  if (weight.role == model::Role::kTokenEmbedding && !weight.tied_head) return false;
+  if (weight.role == model::Role::kMlaKvB) return false;
   const bool act_order = weight.find(ComponentKind::kGroupIndex) != nullptr;
   if (act_order && weight.k_gather.empty()) return false;
   const bool grouped = model::group_size_of(weight.scheme) != 0;
@@ -107,6 +108,8 @@ Result<std::vector<FormChoice>> choose_forms(const Weight& weight, const Options
     targets |= default_targets(info);
     if (!info.any_sm) targets |= artifact::target_mask(sm).value_or(0);
   }
+  if (weight.role == model::Role::kTokenEmbedding)
+    chosen[LayoutId::kPlain] |= default_targets(info_of(LayoutId::kPlain));
   std::vector<FormChoice> forms;
   forms.reserve(chosen.size());
   for (const auto& [layout, targets] : chosen) forms.push_back({layout, targets});

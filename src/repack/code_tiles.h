@@ -1,9 +1,11 @@
 // Codes of 4 or 8 bits between canonical rows and blocks of 64 x 64: the map path through a code
-// map of map_path.h, and the word path through a Tile, which moves one row of one block:
+// map of map_path.h, and the word path through a Tile:
 //
 //   kBits, kBlockBytes
-//   put_row(row, n, block)   64 canonical codes of row n (0..63) to their places
-//   get_row(block, n, row)   back
+//   put_row(row, n, block)              64 canonical codes of row n (0..63) to their places
+//   get_row(block, n, row)              back
+//   pack_tiles(rows, tiles, blocks)     the same for 64 rows of `tiles` neighbouring blocks
+//   unpack_tiles(blocks, tiles, rows)   back
 #pragma once
 
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include "src/base/file.h"
 #include "src/base/result.h"
 #include "src/repack/map_path.h"
+#include "src/repack/mma64_words.h"
 #include "src/repack/padding.h"
 
 namespace imp::repack {
@@ -52,38 +55,50 @@ Status gather_codes(const CodeMap& map, Bytes packed, uint64_t rows, uint64_t k,
 
 inline constexpr uint64_t kTileCodes = 64;  ///< rows and columns of a block
 
-/// Tiles moved before the next row: what they fill stays in the first-level cache.
+/// Tiles moved together: what they fill stays in the first-level cache.
 inline constexpr uint64_t kStripOfTiles = 8;
+
+/// pack_tiles and unpack_tiles of a Tile that moves row by row.
+template <class Tile>
+struct RowByRow {
+  static void pack_tiles(mma64::ConstPlane rows, uint64_t tiles, std::byte* blocks) {
+    for (uint32_t n = 0; n < kTileCodes; ++n)
+      for (uint64_t tile = 0; tile < tiles; ++tile)
+        Tile::put_row(rows.row(n) + tile * (kTileCodes * Tile::kBits / 8), n,
+                      blocks + tile * uint64_t{Tile::kBlockBytes});
+  }
+  static void unpack_tiles(const std::byte* blocks, uint64_t tiles, mma64::MutablePlane rows) {
+    for (uint32_t n = 0; n < kTileCodes; ++n)
+      for (uint64_t tile = 0; tile < tiles; ++tile)
+        Tile::get_row(blocks + tile * uint64_t{Tile::kBlockBytes}, n,
+                      rows.row(n) + tile * (kTileCodes * Tile::kBits / 8));
+  }
+};
 
 /// One row of one block in canonical order.
 template <uint32_t kBits>
 using TileRow = std::array<std::byte, kTileCodes * kBits / 8>;
 
-/// A canonical plane of codes, cut into rows of tiles.
+/// A canonical plane of codes, cut into tiles.
 template <class Byte, uint32_t kBits>
 struct CodeRows {
   Byte* codes;
   uint64_t rows;
   uint64_t k;
+  uint64_t pitch() const { return code_pitch(kBits, k); }
   uint64_t tiles() const { return div_up(k, kTileCodes); }
+  /// Leading tiles of the row of tiles at `row0` that hold no padding.
+  uint64_t whole_tiles(uint64_t row0) const {
+    return rows - row0 >= kTileCodes ? k / kTileCodes : 0;
+  }
   /// Columns of a tile inside the matrix, for a row of it; 0 for a row of the padding.
   uint64_t present(uint64_t row, uint64_t tile) const {
     return row < rows ? std::min(kTileCodes, k - tile * kTileCodes) : 0;
   }
   Byte* at(uint64_t row, uint64_t tile) const {
-    return codes + row * code_pitch(kBits, k) + tile * sizeof(TileRow<kBits>);
+    return codes + row * pitch() + tile * sizeof(TileRow<kBits>);
   }
 };
-
-/// visit(row, tile) for every row of every block, padding included, a strip of blocks at a time.
-template <class Visit>
-void for_each_tile_row(uint64_t rows, uint64_t tiles, Visit visit) {
-  for (uint64_t row0 = 0; row0 < rows; row0 += kTileCodes)
-    for (uint64_t tile0 = 0; tile0 < tiles; tile0 += kStripOfTiles)
-      for (uint64_t row = row0; row < row0 + kTileCodes; ++row)
-        for (uint64_t tile = tile0; tile < std::min(tiles, tile0 + kStripOfTiles); ++tile)
-          visit(row, tile);
-}
 
 /// The codes of a row that ends inside the tile, zeros behind them.
 template <uint32_t kBits>
@@ -107,36 +122,51 @@ uint64_t first_code(const TileRow<kBits>& row, uint64_t from) {
 template <class Tile>
 void pack_code_tiles(Bytes codes, uint64_t rows, uint64_t k, MutableBytes blocks) {
   const CodeRows<const std::byte, Tile::kBits> in{codes.data(), rows, k};
-  for_each_tile_row(rows, in.tiles(), [&](uint64_t row, uint64_t tile) {
-    std::byte* block =
-        blocks.data() + (row / kTileCodes * in.tiles() + tile) * uint64_t{Tile::kBlockBytes};
-    const uint32_t n = static_cast<uint32_t>(row % kTileCodes);
-    if (in.present(row, tile) == kTileCodes)
-      Tile::put_row(in.at(row, tile), n, block);
-    else
-      Tile::put_row(ragged_row(in, row, tile).data(), n, block);
-  });
+  std::byte* block = blocks.data();
+  for (uint64_t row0 = 0; row0 < rows; row0 += kTileCodes) {
+    uint64_t tile = 0;
+    for (uint64_t count; tile < in.whole_tiles(row0); tile += count) {
+      count = std::min(kStripOfTiles, in.whole_tiles(row0) - tile);
+      Tile::pack_tiles({in.at(row0, tile), in.pitch()}, count, block);
+      block += count * Tile::kBlockBytes;
+    }
+    for (; tile < in.tiles(); ++tile, block += Tile::kBlockBytes)
+      for (uint32_t n = 0; n < kTileCodes; ++n)
+        Tile::put_row(ragged_row(in, row0 + n, tile).data(), n, block);
+  }
+}
+
+template <class Tile>
+Status unpack_ragged_tile(const std::byte* block, uint64_t row0, uint64_t tile,
+                          const CodeRows<std::byte, Tile::kBits>& out) {
+  for (uint32_t n = 0; n < kTileCodes; ++n) {
+    const uint64_t present = out.present(row0 + n, tile);
+    TileRow<Tile::kBits> copy;
+    Tile::get_row(block, n, copy.data());
+    const uint64_t code = first_code<Tile::kBits>(copy, present);
+    if (code < kTileCodes) return padding_error(row0 + n, "column", tile * kTileCodes + code);
+    if (present > 0)
+      std::memcpy(out.at(row0 + n, tile), copy.data(), code_pitch(Tile::kBits, present));
+  }
+  return {};
 }
 
 /// Errors: kInverseMismatch.
 template <class Tile>
 Status unpack_code_tiles(Bytes blocks, uint64_t rows, uint64_t k, MutableBytes codes) {
   const CodeRows<std::byte, Tile::kBits> out{codes.data(), rows, k};
-  Status status;
-  for_each_tile_row(rows, out.tiles(), [&](uint64_t row, uint64_t tile) {
-    const std::byte* block =
-        blocks.data() + (row / kTileCodes * out.tiles() + tile) * uint64_t{Tile::kBlockBytes};
-    const uint32_t n = static_cast<uint32_t>(row % kTileCodes);
-    const uint64_t present = out.present(row, tile);
-    if (present == kTileCodes) return Tile::get_row(block, n, out.at(row, tile));
-    TileRow<Tile::kBits> copy;
-    Tile::get_row(block, n, copy.data());
-    const uint64_t code = first_code<Tile::kBits>(copy, present);
-    if (code < kTileCodes && status.ok())
-      status = padding_error(row, "column", tile * kTileCodes + code);
-    if (present > 0) std::memcpy(out.at(row, tile), copy.data(), code_pitch(Tile::kBits, present));
-  });
-  return status;
+  const std::byte* block = blocks.data();
+  for (uint64_t row0 = 0; row0 < rows; row0 += kTileCodes) {
+    uint64_t tile = 0;
+    for (uint64_t count; tile < out.whole_tiles(row0); tile += count) {
+      count = std::min(kStripOfTiles, out.whole_tiles(row0) - tile);
+      Tile::unpack_tiles(block, count, {out.at(row0, tile), out.pitch()});
+      block += count * Tile::kBlockBytes;
+    }
+    for (; tile < out.tiles(); ++tile, block += Tile::kBlockBytes)
+      IMP_TRY(unpack_ragged_tile<Tile>(block, row0, tile, out));
+  }
+  return {};
 }
 
 }  // namespace imp::repack

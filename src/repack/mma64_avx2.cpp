@@ -119,22 +119,23 @@ IMP_AVX2_INLINE void prefetch_pair(ConstPlane rows, uint32_t n, uint64_t tiles) 
   }
 }
 
-IMP_AVX2 void pack_codes(ConstPlane rows, uint64_t tiles, std::byte* blocks) {
+IMP_AVX2 void pack_codes(ConstPlane rows, uint64_t tiles, std::byte* blocks, uint64_t block_bytes) {
   for (uint32_t n = 0; n < kTileN; n = next_pair(n)) {
     prefetch_pair(rows, next_pair(n), tiles);
     for (uint64_t tile = 0; tile < tiles; ++tile) {
       const __m256i row = load(rows.row(n) + tile * kRowCodeBytes);
       const __m256i row8 = load(rows.row(n + kPairDistance) + tile * kRowCodeBytes);
       store_interleaved(encode(row), encode(row8),
-                        blocks + tile * kBlockBytes + 4 * word_of_src(n, 0));
+                        blocks + tile * block_bytes + 4 * word_of_src(n, 0));
     }
   }
 }
 
-IMP_AVX2 void unpack_codes(const std::byte* blocks, uint64_t tiles, MutablePlane rows) {
+IMP_AVX2 void unpack_codes(const std::byte* blocks, uint64_t block_bytes, uint64_t tiles,
+                           MutablePlane rows) {
   for (uint32_t n = 0; n < kTileN; n = next_pair(n)) {
     for (uint64_t tile = 0; tile < tiles; ++tile) {
-      const std::byte* in = blocks + tile * kBlockBytes + 4 * word_of_src(n, 0);
+      const std::byte* in = blocks + tile * block_bytes + 4 * word_of_src(n, 0);
       const __m256i front = load(in), back = load(in + 32);  // a0 b0 a1 b1 | a2 b2 a3 b3
       const __m256i outer = _mm256_permute2x128_si256(front, back, 0x20);
       const __m256i inner = _mm256_permute2x128_si256(front, back, 0x31);

@@ -10,7 +10,7 @@
 namespace imp::repack {
 namespace {
 
-struct Int4Tile {
+struct Int4Tile : RowByRow<Int4Tile> {
   static constexpr uint32_t kBits = 4;
   static constexpr uint32_t kBlockBytes = layouts::mma64_int4::kBlockBytes;
   /// The two words of quad lane c are neighbours in a row and in a block.
@@ -37,7 +37,7 @@ struct Int4Tile {
 static_assert(Int4Tile::words_are_neighbours());
 
 /// A row of a tile is a run of bytes in its block (asserted in the layout's header).
-struct ByteTile {
+struct ByteTile : RowByRow<ByteTile> {
   static constexpr uint32_t kBits = 8;
   static constexpr uint32_t kBlockBytes = layouts::mma64_bytes::kBlockBytes;
   static void put_row(const std::byte* row, uint32_t n, std::byte* block) {

@@ -24,6 +24,13 @@ struct Mxfp4Tile {
       store_le(row + 4 * k8,
                layout::decode_word(load_le<uint32_t>(block + 4 * layout::word_of_src(n, k8))));
   }
+  /// The code words are those of NVFP4, and so are the moves.
+  static void pack_tiles(mma64::ConstPlane rows, uint64_t tiles, std::byte* blocks) {
+    mma64::best_moves().pack_codes(rows, tiles, blocks, kBlockBytes);
+  }
+  static void unpack_tiles(const std::byte* blocks, uint64_t tiles, mma64::MutablePlane rows) {
+    mma64::best_moves().unpack_codes(blocks, kBlockBytes, tiles, rows);
+  }
 };
 
 /// Scales are single bytes, whatever the path.

@@ -68,7 +68,7 @@ void pack_ragged(const WordMoves& moves, const RowTile<const std::byte>& in, uin
                 groups * kGroupCodeBytes);
     std::memcpy(&copy.scales[n * kRowScaleBytes], in.scales.row(n) + tile * kRowScaleBytes, groups);
   }
-  moves.pack_codes({copy.codes.data(), kRowCodeBytes}, 1, block);
+  moves.pack_codes({copy.codes.data(), kRowCodeBytes}, 1, block, kBlockBytes);
   moves.pack_scales({copy.scales.data(), kRowScaleBytes}, 1, block);
 }
 
@@ -77,7 +77,7 @@ void pack_row_tile(const WordMoves& moves, const RowTile<const std::byte>& in, s
   for (uint64_t count; tile < in.whole_tiles(); tile += count) {
     count = std::min(kStripTiles, in.whole_tiles() - tile);
     std::byte* out = blocks + tile * kBlockBytes;
-    moves.pack_codes(from_tile(in.codes, tile, kRowCodeBytes), count, out);
+    moves.pack_codes(from_tile(in.codes, tile, kRowCodeBytes), count, out, kBlockBytes);
     moves.pack_scales(from_tile(in.scales, tile, kRowScaleBytes), count, out);
   }
   for (; tile < in.tiles(); ++tile) pack_ragged(moves, in, tile, blocks + tile * kBlockBytes);
@@ -128,7 +128,7 @@ Status check_block(const RowTile<std::byte>& out, uint64_t tile, const std::byte
 void unpack_ragged(const WordMoves& moves, const std::byte* block, uint64_t tile,
                    const RowTile<std::byte>& out) {
   Tile copy;
-  moves.unpack_codes(block, 1, {copy.codes.data(), kRowCodeBytes});
+  moves.unpack_codes(block, kBlockBytes, 1, {copy.codes.data(), kRowCodeBytes});
   moves.unpack_scales(block, 1, {copy.scales.data(), kRowScaleBytes});
   const uint64_t groups = std::min<uint64_t>(kRowScaleBytes, out.groups - tile * kRowScaleBytes);
   for (uint64_t n = 0; n < out.rows; ++n) {
@@ -148,7 +148,7 @@ Status unpack_row_tile(const WordMoves& moves, const std::byte* blocks,
     for (uint64_t i = 0; i < count; ++i)
       if (!all_scales_normal(in + i * kBlockBytes))
         IMP_TRY(check_block(out, tile + i, in + i * kBlockBytes));
-    moves.unpack_codes(in, count, from_tile(out.codes, tile, kRowCodeBytes));
+    moves.unpack_codes(in, kBlockBytes, count, from_tile(out.codes, tile, kRowCodeBytes));
     moves.unpack_scales(in, count, from_tile(out.scales, tile, kRowScaleBytes));
   }
   for (; tile < out.tiles(); ++tile) {

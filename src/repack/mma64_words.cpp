@@ -50,18 +50,19 @@ void unpack_pair(const std::byte* in, std::byte* row, std::byte* row8) {
   std::memcpy(row8, &out[8], kRowCodeBytes);
 }
 
-void pack_codes(ConstPlane rows, uint64_t tiles, std::byte* blocks) {
+void pack_codes(ConstPlane rows, uint64_t tiles, std::byte* blocks, uint64_t block_bytes) {
   for (uint32_t n = 0; n < kTileN; n = next_pair(n))
     for (uint64_t tile = 0; tile < tiles; ++tile)
       pack_pair(rows.row(n) + tile * kRowCodeBytes,
                 rows.row(n + kPairDistance) + tile * kRowCodeBytes,
-                blocks + tile * kBlockBytes + 4 * word_of_src(n, 0));
+                blocks + tile * block_bytes + 4 * word_of_src(n, 0));
 }
 
-void unpack_codes(const std::byte* blocks, uint64_t tiles, MutablePlane rows) {
+void unpack_codes(const std::byte* blocks, uint64_t block_bytes, uint64_t tiles,
+                  MutablePlane rows) {
   for (uint32_t n = 0; n < kTileN; n = next_pair(n))
     for (uint64_t tile = 0; tile < tiles; ++tile)
-      unpack_pair(blocks + tile * kBlockBytes + 4 * word_of_src(n, 0),
+      unpack_pair(blocks + tile * block_bytes + 4 * word_of_src(n, 0),
                   rows.row(n) + tile * kRowCodeBytes,
                   rows.row(n + kPairDistance) + tile * kRowCodeBytes);
 }

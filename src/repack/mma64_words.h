@@ -1,7 +1,7 @@
-// Word-level moves between canonical rows and mma64 NVFP4 blocks, whole tiles only: 32-bit words
-// and runs of 64 bytes instead of the index map's bits, for `tiles` neighbouring blocks of one
-// n-tile at once, so that a row is read and written in whole cache lines. Every set of moves gives
-// the same bytes.
+// Word-level moves between canonical rows and the mma64 blocks of 4-bit floats, whole tiles only:
+// 32-bit words and runs of 64 bytes instead of the index map's bits, for `tiles` neighbouring
+// blocks of one n-tile at once, so that a row is read and written in whole cache lines. Every set
+// of moves gives the same bytes.
 #pragma once
 
 #include <cstddef>
@@ -33,10 +33,12 @@ using MutablePlane = Plane<std::byte>;
 
 /// Codes are 64 rows x (64 * tiles) columns, scales 64 rows x (4 * tiles) groups; `blocks` are
 /// `tiles` consecutive blocks, of which each function writes or reads the code or the scale part.
+/// Codes begin each block, whatever its size; scales are those of NVFP4.
 struct WordMoves {
-  void (*pack_codes)(ConstPlane rows, uint64_t tiles, std::byte* blocks);
+  void (*pack_codes)(ConstPlane rows, uint64_t tiles, std::byte* blocks, uint64_t block_bytes);
   void (*pack_scales)(ConstPlane rows, uint64_t tiles, std::byte* blocks);
-  void (*unpack_codes)(const std::byte* blocks, uint64_t tiles, MutablePlane rows);
+  void (*unpack_codes)(const std::byte* blocks, uint64_t block_bytes, uint64_t tiles,
+                       MutablePlane rows);
   /// REQUIRES: every stored byte is an encoding.
   void (*unpack_scales)(const std::byte* blocks, uint64_t tiles, MutablePlane rows);
 };

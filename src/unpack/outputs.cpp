@@ -9,6 +9,7 @@
 
 #include "src/base/checked.h"
 #include "src/model/schemes.h"
+#include "src/quant/encoding.h"
 
 namespace imp::unpack {
 namespace {
@@ -50,12 +51,44 @@ Result<std::optional<Entry>> describe_source(const Reader& reader, uint32_t sour
   return std::optional<Entry>(copy_of(reader, source));
 }
 
-/// "a.b.weight_packed" is the weight of module "a.b".
-std::string weight_name(std::string_view codes_name) {
-  const size_t dot = codes_name.rfind('.');
-  return (dot == std::string_view::npos ? std::string()
-                                        : std::string(codes_name.substr(0, dot + 1))) +
-         "weight";
+/// The name of the weight that these codes are.
+std::string weight_name(std::string name) {
+  for (const std::string_view ending : {".weight_packed", ".compressed"})
+    if (name.ends_with(ending)) return name.substr(0, name.size() - ending.size()) + ".weight";
+  for (const std::string_view ending : {"_blocks", ".blocks"})
+    if (name.ends_with(ending)) return name.substr(0, name.size() - ending.size());
+  return name;
+}
+
+/// [n, k], or [k, n], of one expert or of as many as the tensor holds.
+Shape weight_shape(const Reader& reader, uint32_t source) {
+  const SourceTensorRecord& tensor = reader.source_tensors()[source];
+  const OperandRecord& operand = reader.operands()[tensor.operand];
+  const uint64_t n = reader.parts_of(operand)[tensor.part].n_count;
+  Shape shape = is_transposed(reader, source) ? Shape{operand.k, n} : Shape{n, operand.k};
+  const bool all_experts = tensor.expert == artifact::kNone && operand.experts != 1;
+  if (all_experts || tensor.rank >= 3)
+    shape = {all_experts ? operand.experts : 1, shape[0], shape[1]};
+  return shape;
+}
+
+bool has_bitmask(const SourceTensorRecord& tensor) {
+  return !quant::has_canonical(static_cast<quant::Encoding>(tensor.encoding));
+}
+
+/// Planes that mean something once the weights are plain.
+bool outlives_codes(ComponentKind kind) {
+  switch (kind) {
+    case ComponentKind::kCodes:
+    case ComponentKind::kBias:
+    case ComponentKind::kKScale:
+    case ComponentKind::kSvdA:
+    case ComponentKind::kSvdB:
+    case ComponentKind::kOutputScale:
+      return true;
+    default:
+      return false;
+  }
 }
 
 Status set_size(const Reader& reader, Entry& entry) {
@@ -73,15 +106,12 @@ Result<std::optional<Entry>> describe_values(const Reader& reader, uint32_t sour
   const OperandRecord& operand = reader.operands()[tensor.operand];
   const auto kind = static_cast<ComponentKind>(tensor.plane);
   Entry entry = copy_of(reader, source);
+  if (!outlives_codes(kind)) return std::optional<Entry>();
   const bool quantized = model::is_quantized(static_cast<model::Scheme>(operand.scheme));
-  if (quantized && kind == ComponentKind::kCodes) {
-    entry.output.transform = Transform::kNvfp4Values;
+  if (kind == ComponentKind::kCodes && (quantized || has_bitmask(tensor))) {
+    entry.output.transform = Transform::kValues;
     entry.info.name = weight_name(entry.info.name);
-    entry.info.shape = {reader.parts_of(operand)[tensor.part].n_count, operand.k};
-    if (tensor.expert == artifact::kNone && operand.experts != 1)
-      entry.info.shape = {operand.experts, entry.info.shape[0], operand.k};
-  } else if (quantized && kind != ComponentKind::kBias) {
-    return std::optional<Entry>();
+    entry.info.shape = weight_shape(reader, source);
   } else if (is_plain_float(entry.info.dtype)) {
     entry.output.transform = Transform::kConvert;
   } else {
@@ -175,6 +205,15 @@ Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype t
 }
 
 }  // namespace
+
+bool is_transposed(const Reader& reader, uint32_t source) {
+  const SourceTensorRecord& tensor = reader.source_tensors()[source];
+  const std::string_view name = reader.string(tensor.name);
+  const auto encoding = static_cast<quant::Encoding>(tensor.encoding);
+  return encoding == quant::Encoding::kInFirst ||
+         encoding == quant::Encoding::kInFirstInterleaved || name.ends_with("_blocks") ||
+         name.ends_with(".blocks");
+}
 
 Result<std::vector<Shard>> list_source(const Reader& reader) {
   return list(reader, describe_source, Dtype::kU8);

@@ -13,15 +13,18 @@
 namespace imp::unpack {
 
 enum class Transform : uint8_t {
-  kCopy,         ///< the source's bytes
-  kConvert,      ///< plain floats to the wanted dtype
-  kNvfp4Values,  ///< codes and scales to values of the wanted dtype
+  kCopy,     ///< the source's bytes
+  kConvert,  ///< plain floats to the wanted dtype
+  kValues,   ///< codes, scales and what else makes a weight to values of the wanted dtype
 };
 
 struct Output {
   uint32_t source = 0;  ///< index of the source tensor
   Transform transform = Transform::kCopy;
 };
+
+/// Values of this codes tensor are written [.., k, n]. REQUIRES: it is a GEMM's.
+bool is_transposed(const artifact::Reader& reader, uint32_t source);
 
 struct Shard {
   std::string name;
@@ -34,8 +37,10 @@ struct Shard {
 /// The source's shards with the source's tensors. Errors: kBadRecord (metadata that is no object of
 /// strings, a name that no safetensors file can hold), kDuplicateName, kBadShape.
 Result<std::vector<Shard>> list_source(const artifact::Reader& reader);
-/// The same shards with plain weights of dtype `to` (F32 or BF16): scales and input scales of
-/// quantized weights are left out, floats converted, integers copied.
+/// The same shards with plain weights of dtype `to` (F32 or BF16): what only says how they are
+/// coded is left out, floats are converted, integers copied. "X.weight_packed" and "X.compressed"
+/// become "X.weight", gpt-oss "X_blocks" the "X" [E, in, out] that transformers loads; other stacks
+/// keep name and orientation.
 Result<std::vector<Shard>> list_values(const artifact::Reader& reader, Dtype to);
 
 /// model.safetensors.index.json for these shards.

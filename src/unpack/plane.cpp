@@ -1,9 +1,9 @@
 #include "src/unpack/plane.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "formats/imp/targets.h"
-#include "src/model/schemes.h"
 
 namespace imp::unpack {
 namespace {
@@ -14,6 +14,9 @@ using artifact::OperandRecord;
 using artifact::Reader;
 using layouts::LayoutId;
 using model::Scheme;
+
+/// div_up for a dividend that may be anything.
+uint64_t tiles(uint64_t value, uint64_t unit) { return value / unit + (value % unit != 0); }
 
 /// Lower goes first: the less there is to undo, the less can be wrong.
 int rank_of(LayoutId layout) {
@@ -33,7 +36,9 @@ bool is_known(const Reader& reader, const OperandRecord& operand, const FormReco
   const layouts::LayoutInfo* layout = layouts::find_layout(form.layout);
   if (layout == nullptr) return false;
   const layouts::LayoutVariant* variant = layouts::find_variant(layout->id, operand.scheme);
-  return variant != nullptr && variant->reads(form.major) && form.dialect == 0 &&
+  // The dialect of plain is the encoding of its codes, which their source tensor repeats.
+  const bool dialect_known = layout->id == LayoutId::kPlain || form.dialect == 0;
+  return variant != nullptr && variant->reads(form.major) && dialect_known &&
          reader.form_is_usable(form);
 }
 
@@ -63,10 +68,25 @@ const FormRecord* choose_form(const Reader& reader, const OperandRecord& operand
 
 }  // namespace
 
-bool Plane::is_nvfp4() const { return operand->scheme == static_cast<uint16_t>(Scheme::kNvfp4); }
-
 bool Plane::is_packed() const {
-  return is_nvfp4() && (kind() == ComponentKind::kCodes || kind() == ComponentKind::kBlockScale);
+  if (layout() == LayoutId::kPlain || !is_gemm()) return false;
+  if (kind() == ComponentKind::kCodes) return true;
+  if (kind() != ComponentKind::kBlockScale && kind() != ComponentKind::kZeroPoint) return false;
+  // Scales of blocks of many rows stay the source's grid.
+  return operand->group_rows == 0;
+}
+
+quant::PlaneCoding Plane::coding_of(const artifact::PartRecord& of) const {
+  const auto encoding = static_cast<quant::Encoding>(tensor->encoding);
+  const uint32_t code_bits = model::code_bits(scheme());
+  const uint32_t dtype_bits = imp::dtype_bits(static_cast<Dtype>(tensor->dtype));
+  if (kind() == ComponentKind::kCodes)
+    return {encoding, code_bits == 0 ? dtype_bits : code_bits, of.n_count, operand->k};
+  if (kind() == ComponentKind::kBias) return {encoding, dtype_bits, of.n_count, 1};
+  const uint64_t group_rows = std::max(operand->group_rows, 1u);
+  const uint64_t groups = operand->group_size == 0 ? 1 : tiles(operand->k, operand->group_size);
+  return {encoding, kind() == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
+          tiles(of.n_count, group_rows), groups};
 }
 
 Result<Plane> find_plane(const Reader& reader, uint32_t tensor, std::optional<uint32_t> form_sm) {
@@ -83,6 +103,10 @@ Result<Plane> find_plane(const Reader& reader, uint32_t tensor, std::optional<ui
   if (model::scheme_name(scheme) == "?")
     return plane_error(reader, plane, ErrorKind::kUnsupportedScheme,
                        "its operand has scheme " + std::to_string(plane.operand->scheme) +
+                           ", which this version does not know");
+  if (quant::encoding_name(static_cast<quant::Encoding>(plane.tensor->encoding)) == "?")
+    return plane_error(reader, plane, ErrorKind::kUnsupportedScheme,
+                       "is held in encoding " + std::to_string(plane.tensor->encoding) +
                            ", which this version does not know");
   if (form_sm)
     plane.form = choose_form(reader, *plane.operand,

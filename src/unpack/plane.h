@@ -8,6 +8,8 @@
 #include "formats/imp/reader.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/result.h"
+#include "src/model/schemes.h"
+#include "src/quant/encoding.h"
 
 namespace imp::unpack {
 
@@ -25,22 +27,21 @@ struct Plane {
     return static_cast<artifact::ComponentKind>(tensor->plane);
   }
   layouts::LayoutId layout() const { return static_cast<layouts::LayoutId>(form->layout); }
-  bool is_nvfp4() const;
-  /// Codes or block scales of a scheme that has both: they may lie interleaved.
-  bool is_packed() const;
-  /// Rows of one expert that are this part's; a tensor that no GEMM takes counts as one row.
-  uint64_t first_row() const { return is_gemm() ? part->n0 : 0; }
-  uint64_t rows() const { return is_gemm() ? part->n_count : 1; }
-  uint64_t operand_rows() const { return is_gemm() ? operand->n : 1; }
-
- private:
+  model::Scheme scheme() const { return static_cast<model::Scheme>(operand->scheme); }
   bool is_gemm() const { return operand->flags & artifact::kOperandGemm; }
+  /// Codes, block scales or zero points, in an order of the form's layout; what else there is lies
+  /// in the form as in the source, but for the order of rows of a bias.
+  bool is_packed() const;
+  /// How the source holds one expert's rows of `of`, a part of the operand. REQUIRES: codes, block
+  /// scales, zero points or a bias of an operand that a GEMM takes.
+  quant::PlaneCoding coding_of(const artifact::PartRecord& of) const;
+  quant::PlaneCoding coding() const { return coding_of(*part); }
 };
 
 /// REQUIRES: source tensor `tensor` is not ignored. Of the operand's forms the one that serves
 /// `form_sm`, else any; among those plain before native before mma64.
-/// Errors: kUnsupportedScheme, kUnsupportedLayout (no form in a layout, version and dialect known
-/// here).
+/// Errors: kUnsupportedScheme (also an encoding that this version does not know),
+/// kUnsupportedLayout (no form in a layout, version and dialect known here).
 Result<Plane> find_plane(const artifact::Reader& reader, uint32_t tensor,
                          std::optional<uint32_t> form_sm);
 

@@ -24,9 +24,13 @@ class TensorWriter {
  private:
   Status copy(const Plane& plane, const safetensors::TensorInfo& info, OutputFile& file) const;
   Status convert(const Plane& plane, const safetensors::TensorInfo& info, OutputFile& file) const;
-  Status values(const Plane& codes, const safetensors::TensorInfo& info, OutputFile& file) const;
-  /// The scales that belong to a codes plane, as source tensors.
-  Result<Plane> sibling(const Plane& codes, artifact::ComponentKind kind) const;
+  Status values(const Plane& codes, uint32_t source, const safetensors::TensorInfo& info,
+                OutputFile& file) const;
+  /// A plane that belongs to a codes plane, as source tensor: that of the expert, or that of all;
+  /// nullopt if there is neither.
+  Result<std::optional<Plane>> sibling(const Plane& codes, artifact::ComponentKind kind,
+                                       uint64_t expert) const;
+  /// The source's global scales are those of the index.
   Status check_multipliers(const Plane& codes) const;
 
   const artifact::Reader& reader_;

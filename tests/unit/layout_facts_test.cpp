@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/registry.h"
 #include "kernels/layouts/sf128x4.h"
@@ -52,6 +53,29 @@ TEST(Registry, EachLayoutHasAVersionAndNoneTwo) {
     EXPECT_LE(variant.oldest_major, variant.major);
   }
   EXPECT_EQ(layouts.size(), kLayouts.size());
+}
+
+TEST(Registry, WhatHasNotRunOnACardIsVersionZero) {
+  constexpr std::pair<LayoutId, uint16_t> kNew[] = {{LayoutId::kMma64, 17}, {LayoutId::kMma64, 18},
+                                                    {LayoutId::kMma64, 20}, {LayoutId::kMma64, 36},
+                                                    {LayoutId::kMma64, 40}, {LayoutId::kNative, 18},
+                                                    {LayoutId::kNative, 19}};
+  for (const auto& [layout, scheme] : kNew) {
+    const LayoutVariant* variant = find_variant(layout, scheme);
+    ASSERT_NE(variant, nullptr) << scheme;
+    EXPECT_EQ(variant->major, 0) << scheme;
+    EXPECT_TRUE(variant->reads(0) && !variant->reads(1)) << scheme;
+  }
+  EXPECT_EQ(find_variant(LayoutId::kMma64, 19), nullptr);
+  EXPECT_EQ(find_variant(LayoutId::kNative, 17), nullptr);
+  EXPECT_EQ(find_variant(LayoutId::kNative, 36), nullptr);
+}
+
+TEST(Registry, OnlyE4m3ScalesInBlocksLoseBits) {
+  for (const LayoutVariant& variant : kVariants)
+    EXPECT_EQ(variant.exceptions,
+              variant.layout == LayoutId::kMma64 && (variant.scheme == 16 || variant.scheme == 17))
+        << variant.scheme_name;
 }
 
 /// mma64 was 0 until it was measured, and kept its bytes; the others were never anything but 1.
@@ -112,6 +136,11 @@ TEST(Sf128x4, OffsetsByTheFormula) {
   EXPECT_EQ(sf128x4::dst_of_src(127, 7, 8), 512u + 31 * 16 + 12 + 3);
   EXPECT_EQ(sf128x4::dst_of_src(128, 0, 5), 1024u);
   EXPECT_EQ(sf128x4::size_bytes(129, 5), 2048u);
+}
+
+TEST(NativeBytes, PitchIsAMultipleOf16) {
+  EXPECT_EQ(native_bytes::pitch_bytes(16), 16u);
+  EXPECT_EQ(native_bytes::pitch_bytes(17), 32u);
 }
 
 TEST(NativeRows, PitchIsAMultipleOf16) {

@@ -37,31 +37,31 @@ constexpr const char* kOddOnTwoTargets =
     R"(source   checkpoint (LlamaForCausalLM, modelopt 0.47.0, NVFP4)
 targets  sm_89 sm_120   layout default
 
-operand                                         role               scheme layout        shape              padded                          bytes  fusion
-model.embed_tokens                              token_embedding    bf16   plain         [130, 208]         -                              54,080  also the output head (tied)
-model.layers.0.input_layernorm.weight           attn_norm          bf16   plain         [208]              -                                 416
-model.layers.0.self_attn.q_proj                 attn_q             nvfp4  mma64+native  192 x 208          192x256+192x224                53,640  not fused: q_proj has 192 rows, native joins at multiples of 128
-model.layers.0.self_attn.k_proj                 attn_k             nvfp4  mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
-model.layers.0.self_attn.v_proj                 attn_v             nvfp4  mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
-model.layers.0.self_attn.o_proj                 attn_o             nvfp4  mma64+native  208 x 192          256x192                        51,112
-model.layers.0.post_attention_layernorm.weight  ffn_norm           bf16   plain         [208]              -                                 416
-model.layers.0.mlp.gate_proj                    ffn_gate           nvfp4  mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
-model.layers.0.mlp.up_proj                      ffn_up             nvfp4  mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
-model.layers.0.mlp.down_proj                    ffn_down           nvfp4  mma64+native  208 x 400          256x448+208x416               115,368
-model.layers.1.input_layernorm.weight           attn_norm          bf16   plain         [208]              -                                 416
-model.layers.1.self_attn.q_proj                 attn_q             nvfp4  mma64+native  192 x 208          192x256+192x224                53,640  not fused: q_proj has 192 rows, native joins at multiples of 128
-model.layers.1.self_attn.k_proj                 attn_k             nvfp4  mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
-model.layers.1.self_attn.v_proj                 attn_v             nvfp4  mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
-model.layers.1.self_attn.o_proj                 attn_o             nvfp4  mma64+native  208 x 192          256x192                        51,112
-model.layers.1.post_attention_layernorm.weight  ffn_norm           bf16   plain         [208]              -                                 416
-model.layers.1.mlp.gate_proj                    ffn_gate           nvfp4  mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
-model.layers.1.mlp.up_proj                      ffn_up             nvfp4  mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
-model.layers.1.mlp.down_proj                    ffn_down           nvfp4  mma64+native  208 x 400          256x448+208x416               115,368
-model.norm.weight                               final_norm         bf16   plain         [208]              -                                 416
+operand                                         role               scheme    layout        shape              padded                          bytes  fusion
+model.embed_tokens                              token_embedding    bf16      plain         [130, 208]         -                              54,080  also the output head (tied)
+model.layers.0.input_layernorm.weight           attn_norm          bf16      plain         [208]              -                                 416
+model.layers.0.self_attn.q_proj                 attn_q             nvfp4     mma64+native  192 x 208          192x256+192x224                53,640  not fused: q_proj has 192 rows, native joins at multiples of 128
+model.layers.0.self_attn.k_proj                 attn_k             nvfp4     mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
+model.layers.0.self_attn.v_proj                 attn_v             nvfp4     mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
+model.layers.0.self_attn.o_proj                 attn_o             nvfp4     mma64+native  208 x 192          256x192                        51,112
+model.layers.0.post_attention_layernorm.weight  ffn_norm           bf16      plain         [208]              -                                 416
+model.layers.0.mlp.gate_proj                    ffn_gate           nvfp4     mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
+model.layers.0.mlp.up_proj                      ffn_up             nvfp4     mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
+model.layers.0.mlp.down_proj                    ffn_down           nvfp4     mma64+native  208 x 400          256x448+208x416               115,368
+model.layers.1.input_layernorm.weight           attn_norm          bf16      plain         [208]              -                                 416
+model.layers.1.self_attn.q_proj                 attn_q             nvfp4     mma64+native  192 x 208          192x256+192x224                53,640  not fused: q_proj has 192 rows, native joins at multiples of 128
+model.layers.1.self_attn.k_proj                 attn_k             nvfp4     mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
+model.layers.1.self_attn.v_proj                 attn_v             nvfp4     mma64+native  96 x 208           128x256+96x224                 31,432  not fused: q_proj has 192 rows, native joins at multiples of 128
+model.layers.1.self_attn.o_proj                 attn_o             nvfp4     mma64+native  208 x 192          256x192                        51,112
+model.layers.1.post_attention_layernorm.weight  ffn_norm           bf16      plain         [208]              -                                 416
+model.layers.1.mlp.gate_proj                    ffn_gate           nvfp4     mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
+model.layers.1.mlp.up_proj                      ffn_up             nvfp4     mma64+native  400 x 208          448x256+400x224               118,312  not fused: gate_proj has 400 rows, mma64 joins at multiples of 64
+model.layers.1.mlp.down_proj                    ffn_down           nvfp4     mma64+native  208 x 400          256x448+208x416               115,368
+model.norm.weight                               final_norm         bf16      plain         [208]              -                                 416
 
-scheme    modules     source bytes
-bf16            6           56,160
-nvfp4          14          422,096
+scheme     modules     source bytes
+bf16             6           56,160
+nvfp4           14          422,096
 
 tensors  70 converted, 6 copied, 0 ignored; 478,256 bytes
 operands 20

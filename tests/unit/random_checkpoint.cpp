@@ -35,7 +35,8 @@ std::string bytes_below(std::mt19937& random, uint64_t size, uint32_t limit) {
 std::string random_scales(std::mt19937& random, uint64_t count, const std::string& dtype) {
   std::string bytes;
   for (uint64_t i = 0; i < count; ++i) {
-    const uint32_t mantissa = random(), exponent = random() % 8;
+    const auto mantissa = static_cast<uint32_t>(random());
+    const auto exponent = static_cast<uint32_t>(random() % 8);
     uint32_t bits = (120 + exponent) << 23 | (mantissa & 0x7FFFFF);
     if (dtype == "BF16") bits >>= 16;
     if (dtype == "F16") bits = (8 + exponent) << 10 | (mantissa & 0x3FF);
@@ -141,7 +142,7 @@ RandomCheckpoint int_quantized(std::mt19937& random) {
 
 RandomCheckpoint float8(std::mt19937& random) {
   const uint64_t n = up_to(random, 300), k = up_to(random, 300);
-  const uint32_t kind = random() % 3;
+  const size_t kind = random() % 3;
   const char* strategies[] = {"tensor", "channel", "block"};
   ordered_json args{{"num_bits", 8},
                     {"type", "float"},

@@ -59,7 +59,7 @@ TEST_P(RandomLine, ComesBackFromEveryForm) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, RandomLine, ::testing::ValuesIn(random_families()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& made) { return made.param.name; });
 
 }  // namespace
 }  // namespace imp::testing

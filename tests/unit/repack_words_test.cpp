@@ -34,14 +34,16 @@ Rows random_rows() {
 
 std::vector<std::byte> pack(const WordMoves& moves, const Rows& rows) {
   std::vector<std::byte> blocks(kTiles * layouts::mma64_nvfp4::kBlockBytes);
-  moves.pack_codes({rows.codes.data(), Rows::kCodePitch}, kTiles, blocks.data());
+  moves.pack_codes({rows.codes.data(), Rows::kCodePitch}, kTiles, blocks.data(),
+                   layouts::mma64_nvfp4::kBlockBytes);
   moves.pack_scales({rows.scales.data(), Rows::kScalePitch}, kTiles, blocks.data());
   return blocks;
 }
 
 Rows unpack(const WordMoves& moves, const std::vector<std::byte>& blocks) {
   Rows rows;
-  moves.unpack_codes(blocks.data(), kTiles, {rows.codes.data(), Rows::kCodePitch});
+  moves.unpack_codes(blocks.data(), layouts::mma64_nvfp4::kBlockBytes, kTiles,
+                     {rows.codes.data(), Rows::kCodePitch});
   moves.unpack_scales(blocks.data(), kTiles, {rows.scales.data(), Rows::kScalePitch});
   return rows;
 }
@@ -60,6 +62,30 @@ TEST(WordMoves, Avx2UnpacksAsPortable) {
   EXPECT_TRUE(fast.scales == slow.scales);
 }
 
+/// Codes move alike whatever lies behind them in a block, and what lies there stays.
+TEST(WordMoves, CodesOfABlockOfAnotherSize) {
+  constexpr uint64_t kOther = 2176, kCodes = layouts::mma64_nvfp4::kCodeBytes;
+  const Rows rows = random_rows();
+  const std::vector<std::byte> nvfp4 = pack(portable_moves(), rows);
+  for (const WordMoves* moves : {&portable_moves(), avx2_moves()}) {
+    if (moves == nullptr) continue;
+    std::vector<std::byte> blocks(kTiles * kOther, test::kUnwritten);
+    moves->pack_codes({rows.codes.data(), Rows::kCodePitch}, kTiles, blocks.data(), kOther);
+    for (uint64_t tile = 0; tile < kTiles; ++tile) {
+      const std::byte* block = &blocks[tile * kOther];
+      EXPECT_EQ(std::memcmp(block, &nvfp4[tile * layouts::mma64_nvfp4::kBlockBytes], kCodes), 0);
+      for (uint64_t byte = kCodes; byte < kOther; ++byte) EXPECT_EQ(block[byte], test::kUnwritten);
+    }
+    std::vector<std::byte> back(rows.codes.size());
+    moves->unpack_codes(blocks.data(), kOther, kTiles, {back.data(), Rows::kCodePitch});
+    for (uint64_t n = 0; n < 64; ++n)
+      EXPECT_EQ(std::memcmp(&back[n * Rows::kCodePitch], &rows.codes[n * Rows::kCodePitch],
+                            kTiles * kRowCodeBytes),
+                0)
+          << n;
+  }
+}
+
 /// The chosen set is one of the two above; the portable one is checked against the golden digests
 /// here, because on this CPU the word path may never take it.
 TEST(WordMoves, PortableIsTheLayout) {
@@ -68,7 +94,8 @@ TEST(WordMoves, PortableIsTheLayout) {
       reference::ByteMatrix{64, 4 * kTiles, std::vector<uint8_t>(64 * 4 * kTiles, 0x38)}};
   const test::Planes planes(matrix);
   std::vector<std::byte> blocks(kTiles * layouts::mma64_nvfp4::kBlockBytes);
-  portable_moves().pack_codes({planes.codes.data(), planes.k / 2}, kTiles, blocks.data());
+  portable_moves().pack_codes({planes.codes.data(), planes.k / 2}, kTiles, blocks.data(),
+                              layouts::mma64_nvfp4::kBlockBytes);
   portable_moves().pack_scales({planes.scales.data(), planes.k / 16}, kTiles, blocks.data());
   EXPECT_TRUE(blocks == test::to_bytes(reference::mma64_nvfp4(matrix.codes, matrix.scales)));
 }
