@@ -37,6 +37,16 @@ bool both_not_finite(float got, double want) {
 
 }  // namespace
 
+Tolerance sparse_tolerance(const FormView& view) {
+  const model::Scheme scheme = view.scheme();
+  if (model::has_two_levels(scheme)) return Tolerance::kExact;
+  const bool codes_alone = model::is_quantized(scheme) && view.operand.group_size == 0;
+  const Dtype scales = scale_dtype(view);
+  const bool row_scale = model::is_integer(scheme) && view.groups() == 1 &&
+                         (scales == Dtype::kBF16 || scales == Dtype::kF16);
+  return codes_alone || row_scale ? Tolerance::kExact : Tolerance::kBound;
+}
+
 double sum_bound(uint64_t k, double magnitude, double multiplier, double unit) {
   return static_cast<double>(k + 2) *
          (unit * magnitude * multiplier + 0x1p-149 * (1.0 + multiplier));

@@ -3,7 +3,12 @@
 // Sparse rows have at most 4 activations of +-1. Sums are then exact for NVFP4, on f32 units as on
 // tensor cores: products are multiples of 2^-10 below 2^12, so a sum of four is below 2^14 and
 // needs at most 24 bits; an adder that aligns to its largest term keeps 24 bits from that term's
-// leading one, which lies at 2^12 at most until the last sum.
+// leading one, which lies at 2^12 at most until the last sum. NVFP4 with groups of 32 has the same
+// products. Codes without block scales are exact too: integers less their zero point are below 2^9,
+// e4m3 codes multiples of 2^-9 below 2^9, so that sums of four need at most 11 and 20 bits; and
+// integers under one 16-bit scale a row: 9 and 11 bits make a product of 20, a sum of 22, all
+// multiples of the same power of two. Sums under scales that differ along K, of f32 scales (a
+// product is rounded) and of 16-bit floats are not exact: they are held to the bound.
 //
 // Random rows are compared within a bound, sum_bound().
 #pragma once
@@ -83,9 +88,7 @@ Status compare_sums(const SlabUnderTest& slab, const CheckName& name, const Refe
                     uint64_t m, std::span<const float> multipliers, Tolerance tolerance,
                     double unit, const Results& got);
 
-/// Sums of four arbitrary 16-bit floats are not exact, NVFP4's are.
-inline Tolerance sparse_tolerance(const FormView& view) {
-  return view.scheme() == model::Scheme::kNvfp4 ? Tolerance::kExact : Tolerance::kBound;
-}
+/// Where sums of four weights are exact whatever their order.
+Tolerance sparse_tolerance(const FormView& view);
 
 }  // namespace imp::verify

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <string>
 
@@ -9,8 +10,10 @@
 #include "src/base/interrupt.h"
 #include "src/base/little_endian.h"
 #include "src/base/work_queue.h"
-#include "src/verify/exceptions.h"
+#include "src/quant/f16.h"
+#include "src/verify/packed_planes.h"
 #include "src/verify/planes.h"
+#include "src/verify/stored_planes.h"
 
 namespace imp::verify {
 namespace {
@@ -18,165 +21,110 @@ namespace {
 using artifact::ComponentKind;
 using artifact::Reader;
 using artifact::ScalarRecord;
+using artifact::ScalarState;
 using artifact::SourceTensorRecord;
 
-constexpr uint64_t kSlabBytes = 4u << 20;
-
-bool same(const Digest128& digest, const SourceTensorRecord& tensor) {
-  return std::memcmp(digest.data(), tensor.digest, digest.size()) == 0;
-}
-
-Error plane_error(const Reader& reader, const SourceTensorRecord& tensor,
-                  const std::string& where) {
-  return Error{ErrorKind::kInverseMismatch,
-               "bytes recovered from " + where + " are not those of the source (XXH3-128 differs)",
-               reader.path(), std::string(reader.string(tensor.name))};
-}
-
-/// Digests of the planes of one form, gathered row by row.
-class FormCheck {
- public:
-  FormCheck(const FormView& view, uint32_t operand, const PlaneTable& planes, Problems& problems)
-      : view_(view), operand_(operand), planes_(planes), problems_(problems), exceptions_(view) {}
-
-  /// Source tensors compared.
-  Result<uint64_t> run() {
-    for (uint32_t e = 0; e < view_.operand.experts; ++e) IMP_TRY(check_expert(e));
-    IMP_TRY(exceptions_.finish());
-    return compared_;
-  }
-
- private:
-  struct PartDigests {
-    Xxh3Stream codes, scales;
-  };
-
-  Status check_expert(uint32_t expert) {
-    const auto parts = view_.reader.parts_of(view_.operand);
-    std::vector<PartDigests> digests(parts.size());
-    const uint64_t step = slab_rows(view_, kSlabBytes);
-    for (uint64_t row = 0; row < view_.operand.n; row += step) {
-      IMP_TRY(check_interrupted());
-      IMP_ASSIGN(const StoredSlab stored,
-                 read_slab(view_, expert, row, std::min(step, view_.operand.n - row)));
-      IMP_ASSIGN(CanonicalSlab canonical, invert(view_, stored));
-      IMP_TRY(exceptions_.apply(stored, canonical));
-      for (size_t p = 0; p < parts.size(); ++p) update(parts[p], stored, canonical, digests[p]);
-    }
-    for (uint32_t p = 0; p < parts.size(); ++p) {
-      compare(p, expert, ComponentKind::kCodes, digests[p].codes.digest());
-      if (view_.groups() > 0)
-        compare(p, expert, ComponentKind::kBlockScale, digests[p].scales.digest());
-    }
-    return check_bias(expert);
-  }
-
-  /// The rows of the slab that belong to this part.
-  void update(const artifact::PartRecord& part, const StoredSlab& stored,
-              const CanonicalSlab& canonical, PartDigests& digests) {
-    const uint64_t begin = std::max(part.n0, stored.row0);
-    const uint64_t end = std::min(part.n0 + part.n_count, stored.row0 + stored.rows);
-    if (begin >= end) return;
-    const uint64_t code_row = canonical.codes.size() / stored.rows;
-    digests.codes.update(
-        Bytes(canonical.codes).subspan((begin - stored.row0) * code_row, (end - begin) * code_row));
-    const uint64_t scale_row = view_.groups();
-    if (scale_row > 0)
-      digests.scales.update(
-          Bytes(canonical.scales)
-              .subspan((begin - stored.row0) * scale_row, (end - begin) * scale_row));
-  }
-
-  void compare(uint32_t part, uint32_t expert, ComponentKind plane, const Digest128& digest) {
-    const SourceTensorRecord* tensor = planes_.find(operand_, part, expert, plane);
-    if (tensor == nullptr) {
-      problems_.add(Error{ErrorKind::kInverseMismatch,
-                          "no source tensor is recorded for plane " +
-                              std::to_string(static_cast<int>(plane)) + " of part " +
-                              std::to_string(part) + ", expert " + std::to_string(expert),
-                          view_.reader.path(), view_.name()});
-      return;
-    }
-    ++compared_;
-    if (!same(digest, *tensor))
-      problems_.add(plane_error(view_.reader, *tensor, "operand '" + view_.name() + "'"));
-  }
-
-  Status check_bias(uint32_t expert) {
-    const artifact::ComponentRecord* bias =
-        view_.reader.find_component(view_.form, ComponentKind::kBias);
-    if (bias == nullptr) return {};
-    const auto parts = view_.reader.parts_of(view_.operand);
-    const uint64_t elem_bytes = dtype_bits(static_cast<Dtype>(bias->dtype)) / 8;
-    for (uint32_t p = 0; p < parts.size(); ++p) {
-      std::vector<std::byte> bytes(parts[p].n_count * elem_bytes);
-      IMP_TRY(view_.reader.read_component(
-          *bias, expert * bias->expert_stride_bytes + parts[p].n0 * elem_bytes, bytes));
-      compare(p, expert, ComponentKind::kBias, xxh3_128(bytes));
-    }
-    return {};
-  }
-
-  FormView view_;
-  uint32_t operand_;
-  const PlaneTable& planes_;
-  Problems& problems_;
-  ExceptionCursor exceptions_;
-  uint64_t compared_ = 0;
-};
-
-/// A tensor that no GEMM takes: its bytes are the component's.
-Result<uint64_t> check_whole(const FormView& view, uint32_t operand, const PlaneTable& planes,
-                             Problems& problems) {
-  const artifact::ComponentRecord* codes =
-      view.reader.find_component(view.form, ComponentKind::kCodes);
-  const SourceTensorRecord* tensor = planes.find(operand, 0, 0, ComponentKind::kCodes);
-  if (codes == nullptr || tensor == nullptr)
-    return Error{ErrorKind::kInverseMismatch, "has no codes component or no source tensor",
-                 view.reader.path(), view.name()};
-  Xxh3Stream digest;
-  std::vector<std::byte> buffer(std::min(kSlabBytes, codes->size_bytes));
-  for (uint64_t at = 0; at < codes->size_bytes; at += buffer.size()) {
-    const auto piece =
-        MutableBytes(buffer).first(std::min<uint64_t>(buffer.size(), codes->size_bytes - at));
-    IMP_TRY(view.reader.read_component(*codes, at, piece));
-    digest.update(piece);
-  }
-  if (!same(digest.digest(), *tensor))
-    problems.add(plane_error(view.reader, *tensor, "operand '" + view.name() + "'"));
-  return uint64_t{1};
+/// The source's bits of a number of the index, which widened them exactly; empty for a dtype that
+/// no scale has.
+std::vector<std::byte> narrow_bits(const ScalarRecord& scalar, Dtype dtype) {
+  std::vector<std::byte> bytes(dtype_bits(dtype) / 8);
+  if (dtype == Dtype::kF32)
+    store_le(bytes.data(), scalar.bits);
+  else if (dtype == Dtype::kBF16)
+    store_le(bytes.data(), static_cast<uint16_t>(scalar.bits >> 16));
+  else if (dtype == Dtype::kF16)
+    store_le(bytes.data(), quant::f16_from_float(std::bit_cast<float>(scalar.bits)));
+  else
+    bytes.clear();
+  return bytes;
 }
 
 /// Scalars of the index are source tensors too.
-uint64_t check_scalars(const Reader& reader, const PlaneTable& planes, uint32_t operand,
-                       Problems& problems) {
-  const artifact::OperandRecord& record = reader.operands()[operand];
-  uint64_t compared = 0;
-  const auto check = [&](uint32_t part, uint32_t expert, ComponentKind plane,
-                         const ScalarRecord& scalar) {
-    const SourceTensorRecord* tensor = planes.find(operand, part, expert, plane);
-    const bool present = scalar.state != static_cast<uint8_t>(artifact::ScalarState::kAbsent);
-    if (present != (tensor != nullptr)) {
-      problems.add(Error{ErrorKind::kInverseMismatch,
-                         "a scalar of part " + std::to_string(part) + ", expert " +
-                             std::to_string(expert) +
-                             (present ? " has no source tensor" : " is missing"),
-                         reader.path(), std::string(reader.string(record.name))});
-      return;
+class ScalarCheck {
+ public:
+  ScalarCheck(const Reader& reader, const PlaneTable& planes, uint32_t operand, Problems& problems)
+      : reader_(reader),
+        record_(reader.operands()[operand]),
+        operand_(operand),
+        planes_(planes),
+        problems_(problems) {}
+
+  /// Source tensors compared.
+  uint64_t run() {
+    const auto parts = reader_.parts_of(record_);
+    for (uint32_t p = 0; p < parts.size(); ++p) {
+      check_presence(p, ComponentKind::kMultiplier, parts[p].first_multiplier,
+                     parts[p].multiplier_count);
+      check_presence(p, ComponentKind::kInputScale, parts[p].first_input_scale,
+                     parts[p].input_scale_count);
     }
-    if (!present) return;
-    ++compared;
-    if (!same(xxh3_128(std::as_bytes(std::span(&scalar.bits, 1))), *tensor))
-      problems.add(plane_error(reader, *tensor, "the scalar table"));
-  };
-  const auto parts = reader.parts_of(record);
-  for (uint32_t p = 0; p < parts.size(); ++p) {
-    for (uint32_t e = 0; e < parts[p].multiplier_count; ++e)
-      check(p, e, ComponentKind::kMultiplier, reader.scalars()[parts[p].first_multiplier + e]);
-    for (uint32_t e = 0; e < parts[p].input_scale_count; ++e)
-      check(p, e, ComponentKind::kInputScale, reader.scalars()[parts[p].first_input_scale + e]);
+    uint64_t compared = 0;
+    for (const SourceTensorRecord* tensor : planes_.of_operand(operand_)) {
+      const auto plane = static_cast<ComponentKind>(tensor->plane);
+      const artifact::PartRecord& part = parts[tensor->part];
+      if (plane == ComponentKind::kMultiplier)
+        compared += compare(*tensor, part.first_multiplier, part.multiplier_count);
+      else if (plane == ComponentKind::kInputScale)
+        compared += compare(*tensor, part.first_input_scale, part.input_scale_count);
+    }
+    return compared;
   }
-  return compared;
+
+ private:
+  void check_presence(uint32_t part, ComponentKind plane, uint64_t first, uint64_t count) {
+    for (uint32_t e = 0; e < count; ++e) {
+      const bool present =
+          reader_.scalars()[first + e].state != static_cast<uint8_t>(ScalarState::kAbsent);
+      if (present == (planes_.find_for(operand_, part, e, plane) != nullptr)) continue;
+      problems_.add(Error{ErrorKind::kInverseMismatch,
+                          "a scalar of part " + std::to_string(part) + ", expert " +
+                              std::to_string(e) +
+                              (present ? " has no source tensor" : " is missing"),
+                          reader_.path(), std::string(reader_.string(record_.name))});
+    }
+  }
+
+  uint64_t compare(const SourceTensorRecord& tensor, uint64_t first, uint64_t count) {
+    if (count == 0) {
+      problems_.add(differs(tensor));
+      return 0;
+    }
+    const bool all = tensor.expert == artifact::kNone;
+    std::vector<std::byte> bytes;
+    for (uint64_t e = all ? 0 : tensor.expert; e < (all ? count : tensor.expert + 1); ++e) {
+      const auto one = narrow_bits(reader_.scalars()[first + e], static_cast<Dtype>(tensor.dtype));
+      // One number may be that of all experts, which then must agree.
+      if (all && e > 0 && one.size() == tensor.size_bytes && one == bytes) continue;
+      bytes.insert(bytes.end(), one.begin(), one.end());
+    }
+    const Digest128 digest = xxh3_128(bytes);
+    if (std::memcmp(digest.data(), tensor.digest, digest.size()) != 0)
+      problems_.add(differs(tensor));
+    return 1;
+  }
+
+  Error differs(const SourceTensorRecord& tensor) const {
+    return Error{ErrorKind::kInverseMismatch,
+                 "bytes recovered from the scalar table are not those of the source (XXH3-128 "
+                 "differs)",
+                 reader_.path(), std::string(reader_.string(tensor.name))};
+  }
+
+  const Reader& reader_;
+  const artifact::OperandRecord& record_;
+  const uint32_t operand_;
+  const PlaneTable& planes_;
+  Problems& problems_;
+};
+
+/// Source tensors of one form that were compared.
+Result<uint64_t> check_form(const FormView& view, uint32_t operand, const PlaneTable& planes,
+                            Problems& problems) {
+  TensorChecks checks(view, problems);
+  IMP_TRY(check_stored_planes(view, operand, planes, checks));
+  if (view.is_packed(ComponentKind::kCodes))
+    IMP_TRY(check_packed_planes(view, operand, planes, checks));
+  return checks.compared();
 }
 
 void check_chunks(const Reader& reader, uint64_t threads, Problems& problems) {
@@ -212,14 +160,12 @@ ContentCounts check_content(const Reader& reader, const FormSet& forms, uint64_t
   WorkQueue queue(threads, threads);
   for (uint32_t o = 0; o < reader.operands().size(); ++o) {
     const artifact::OperandRecord& operand = reader.operands()[o];
-    compared += check_scalars(reader, planes, o, problems);
+    compared += ScalarCheck(reader, planes, o, problems).run();
     for (uint32_t f = operand.first_form; f < operand.first_form + operand.form_count; ++f) {
       if (!wanted[f]) continue;
       const FormView view{reader, operand, reader.forms()[f]};
       const Status status = queue.push([view, o, &planes, &problems, &compared]() -> Status {
-        const bool gemm = (view.operand.flags & artifact::kOperandGemm) != 0;
-        Result<uint64_t> count = gemm ? FormCheck(view, o, planes, problems).run()
-                                      : check_whole(view, o, planes, problems);
+        Result<uint64_t> count = check_form(view, o, planes, problems);
         if (count.ok())
           compared += *count;
         else

@@ -6,10 +6,13 @@
 #include <set>
 #include <string>
 
+#include "kernels/layouts/mma64_bytes.h"
 #include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/digest.h"
+#include "src/quant/decode.h"
 #include "src/verify/reference.h"
 #include "src/verify/units.h"
 
@@ -19,24 +22,36 @@ namespace {
 using artifact::Reader;
 using layouts::LayoutId;
 
-/// Byte of `slab.codes` that holds the magnitude's low bit (bit 0) of code (row, k), k a multiple
-/// of 16.
+/// Byte of `slab.codes` whose lowest bit is the lowest bit of code (row, k), k a multiple of 8: of
+/// e2m1 the magnitude's.
 uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
   namespace mma64 = layouts::mma64_nvfp4;
-  switch (static_cast<LayoutId>(view.form.layout)) {
+  const bool nibbles = model::code_bits(view.scheme()) == 4;
+  switch (view.layout()) {
     case LayoutId::kMma64: {
-      const uint64_t k_tiles = (view.operand.k + mma64::kTileK - 1) / mma64::kTileK;
-      // Bit 0 of a word belongs to a magnitude: bits 0..2 are register 2's (layout header).
-      return mma64::block_offset_bytes(row, k, k_tiles) +
-             4 * mma64::word_of_src(static_cast<uint32_t>(row % mma64::kTileN),
-                                    static_cast<uint32_t>(k % mma64::kTileK / 8));
+      const uint64_t block =
+          row / mma64::kTileN * ((view.operand.k + mma64::kTileK - 1) / mma64::kTileK) +
+          k / mma64::kTileK;
+      const auto n = static_cast<uint32_t>(row % mma64::kTileN);
+      const auto column = static_cast<uint32_t>(k % mma64::kTileK);
+      // Bit 0 of a word of e2m1 codes belongs to a magnitude: bits 0..2 are register 2's (layout
+      // header); of a word of integers it is code 0's lowest.
+      return block * mma64_block_bytes(view.scheme()) +
+             (nibbles ? 4 * mma64::word_of_src(n, column / 8)
+                      : layouts::mma64_bytes::byte_of_src(n, column));
     }
     case LayoutId::kNative:
-      return row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2;
+      return nibbles ? row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2
+                     : row * layouts::native_bytes::pitch_bytes(view.operand.k) + k;
     case LayoutId::kPlain:
       break;
   }
-  return row * (view.operand.k / 2) + k / 2;
+  quant::PlaneCoding before =
+      plane_coding(view.operand, artifact::ComponentKind::kCodes, Dtype::kU8,
+                   static_cast<quant::Encoding>(view.form.dialect), row);
+  const uint64_t bits_of_row =
+      k * (before.encoding == quant::Encoding::kSignedBytes ? 8 : model::code_bits(view.scheme()));
+  return quant::source_bytes(before) + bits_of_row / 8;
 }
 
 /// A byte whose lowest bit changes the value of a weight; nullopt if every weight of the slab is
@@ -45,11 +60,16 @@ std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& s
                                        const CanonicalSlab& canonical) {
   if (!model::is_quantized(view.scheme())) return 0;
   const std::vector<float> multipliers = row_multipliers(view, slab);
-  for (uint64_t i = 0; i < canonical.scales.size(); ++i) {
-    const uint64_t row = i / view.groups();
-    if ((canonical.scales[i] & std::byte{0x7F}) != std::byte{0} && multipliers[row] != 0)
-      return code_byte(view, row, i % view.groups() * view.operand.group_size);
-  }
+  const uint64_t groups = std::max<uint64_t>(view.groups(), 1);
+  for (uint64_t row = 0; row < slab.rows; ++row)
+    for (uint64_t group = 0; group < groups; ++group) {
+      const uint64_t column = group * view.operand.group_size;
+      if (multipliers[row] == 0 || column % 8 != 0) continue;
+      const uint64_t scale = row / view.group_rows() * groups + group;
+      if (view.groups() == 0 ||
+          quant::load_number(canonical.scales.data(), scale, scale_dtype(view)) != 0)
+        return code_byte(view, row, column);
+    }
   return std::nullopt;
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint64_t kRecordBytes = 17;  // u64 group, scale byte, 8 code bytes
 constexpr uint64_t kBufferRecords = 4096;
+constexpr uint64_t kGroup = 16;
 
 }  // namespace
 
@@ -52,7 +53,8 @@ Status ExceptionCursor::load_next() {
 
 Status ExceptionCursor::apply(const StoredSlab& slab, CanonicalSlab& canonical) {
   if (!started_) IMP_TRY(load_next());
-  const uint64_t groups = view_.groups();
+  // Records count groups of 16, whatever the source's groups are.
+  const uint64_t groups = view_.operand.k / kGroup;
   const uint64_t first = (slab.expert * view_.operand.n + slab.row0) * groups;
   const uint64_t end = first + slab.rows * groups;
   while (next_ && next_->group < end) {

@@ -14,9 +14,9 @@ class ExceptionCursor {
  public:
   explicit ExceptionCursor(const FormView& view);
 
-  /// Put the recorded bits of the slab's groups back. Slabs must come in ascending order of
-  /// (expert, row). Errors: kInverseMismatch for a record out of order, for a group whose stored
-  /// scale is not zero, or a scale byte that is no zero; kIo.
+  /// Put the recorded bits of the slab's groups of 16 back, codes and scales of 16 columns. Slabs
+  /// must come in ascending order of (expert, row). Errors: kInverseMismatch for a record out of
+  /// order, for a group whose stored scale is not zero, or a scale byte that is no zero; kIo.
   Status apply(const StoredSlab& slab, CanonicalSlab& canonical);
   /// After the last slab: a record is left only if its group lies outside the operand.
   Status finish();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/registry.h"
 #include "kernels/layouts/sf128x4.h"
@@ -14,6 +15,7 @@
 #include "src/base/shape.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/verify/planes.h"
 #include "src/verify/reference.h"
 #include "src/verify/slab.h"
 
@@ -37,30 +39,50 @@ struct Expected {
   Shape of_expert;
 };
 
-/// Components that hold weights, as the layout's specification has them.
+bool is_scale_dtype(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF32:
+    case Dtype::kBF16:
+    case Dtype::kF16:
+    case Dtype::kF8E4M3:
+    case Dtype::kF8E8M0:
+    case Dtype::kU8:  // an e8m0 byte
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Components that hold weights in an order of the layout, as its specification has them.
 std::vector<Expected> expected_components(const FormView& view) {
   const uint64_t n = view.operand.n, k = view.operand.k, groups = view.groups();
   namespace mma64 = layouts::mma64_nvfp4;
-  switch (static_cast<LayoutId>(view.form.layout)) {
-    case LayoutId::kMma64:
-      return {{ComponentKind::kBlocks,
-               Dtype::kU8,
-               {div_up(n, mma64::kTileN), div_up(k, mma64::kTileK), mma64::kBlockBytes}}};
-    case LayoutId::kNative:
-      return {{ComponentKind::kCodes, Dtype::kU8, {n, layouts::native_rows::pitch_bytes(k)}},
-              {ComponentKind::kBlockScale,
-               Dtype::kF8E4M3,
-               {div_up(n, layouts::sf128x4::kTileRows), layouts::sf128x4::group_tiles(groups),
-                layouts::sf128x4::kTileBytes}}};
-    case LayoutId::kPlain:
-      break;
+  namespace sf = layouts::sf128x4;
+  if (view.layout() == LayoutId::kNative) {
+    const bool nibbles = model::code_bits(view.scheme()) == 4;
+    return {{ComponentKind::kCodes,
+             nibbles ? Dtype::kU8 : Dtype::kF8E4M3,
+             {n, nibbles ? layouts::native_rows::pitch_bytes(k)
+                         : layouts::native_bytes::pitch_bytes(k)}},
+            {ComponentKind::kBlockScale,
+             model::has_two_levels(view.scheme()) ? Dtype::kF8E4M3 : Dtype::kF8E8M0,
+             {div_up(n, sf::kTileRows), sf::group_tiles(groups), sf::kTileBytes}}};
   }
-  if (view.scheme() == Scheme::kNvfp4)
-    return {{ComponentKind::kCodes, Dtype::kU8, {n, k / 2}},
-            {ComponentKind::kBlockScale, Dtype::kF8E4M3, {n, groups}}};
-  const ComponentRecord* codes = view.reader.find_component(view.form, ComponentKind::kCodes);
-  if (codes == nullptr || (view.operand.flags & artifact::kOperandGemm) == 0) return {};
-  return {{ComponentKind::kCodes, static_cast<Dtype>(codes->dtype), {n, k}}};
+  const uint64_t n_tiles = div_up(n, mma64::kTileN);
+  std::vector<Expected> expected = {
+      {ComponentKind::kBlocks,
+       Dtype::kU8,
+       {n_tiles, div_up(k, mma64::kTileK), mma64_block_bytes(view.scheme())}}};
+  if (groups == 0 || view.has_scales_in_blocks() || !view.is_packed(ComponentKind::kBlockScale))
+    return expected;
+  const auto* scales = view.reader.find_component(view.form, ComponentKind::kBlockScale);
+  expected.push_back({ComponentKind::kBlockScale,
+                      scales == nullptr ? Dtype::kF32 : static_cast<Dtype>(scales->dtype),
+                      {n_tiles, groups, uint64_t{mma64::kTileN}}});
+  if (view.reader.find_component(view.form, ComponentKind::kZeroPoint) != nullptr)
+    expected.push_back(
+        {ComponentKind::kZeroPoint, Dtype::kU8, {n_tiles, groups, uint64_t{mma64::kTileN}}});
+  return expected;
 }
 
 bool shape_is(const ComponentRecord& component, uint64_t experts, const Shape& of_expert) {
@@ -91,6 +113,53 @@ Status check_component(const FormView& view, const Expected& expected) {
   return {};
 }
 
+/// A component that holds the source's bytes: those of its parts' rows, in their encoding.
+Status check_as_in_source(const FormView& view, const PlaneTable& planes, ComponentKind kind) {
+  const std::string text = "component of kind " + std::to_string(static_cast<int>(kind));
+  const ComponentRecord* component = view.reader.find_component(view.form, kind);
+  if (component == nullptr) return fault(view, ErrorKind::kBadRecord, text + " is missing");
+  const auto index = static_cast<uint32_t>(&view.operand - view.reader.operands().data());
+  const auto* tensor = planes.find_for(index, 0, 0, kind);
+  const auto encoding =
+      tensor == nullptr ? quant::Encoding::kRows : static_cast<quant::Encoding>(tensor->encoding);
+  if (quant::encoding_name(encoding) == "?")
+    return fault(view, ErrorKind::kUnsupportedVersion,
+                 "encoding " + std::to_string(tensor->encoding) + " is not known to this version");
+  if (!quant::has_canonical(encoding)) return {};  // how many bytes depends on the bits
+  uint64_t bytes = 0;
+  for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
+    const auto coding = plane_coding(view.operand, kind, static_cast<Dtype>(component->dtype),
+                                     encoding, part.n_count);
+    bytes = checked_add(bytes, quant::source_bytes(coding)).value_or(~uint64_t{0});
+  }
+  const bool experts = view.operand.experts > 1;
+  const uint64_t have = experts ? component->expert_stride_bytes : component->size_bytes;
+  if (have == bytes && bytes != ~uint64_t{0}) return {};
+  return fault(view, ErrorKind::kBadShape,
+               text + " has " + std::to_string(have) + " bytes" + (experts ? " an expert" : "") +
+                   ", its rows take " + std::to_string(bytes));
+}
+
+Status check_weight_components(const FormView& view, const PlaneTable& planes) {
+  if (view.layout() != LayoutId::kPlain)
+    for (const Expected& expected : expected_components(view))
+      IMP_TRY(check_component(view, expected));
+  if (!view.is_gemm()) return {};
+  for (const ComponentKind kind :
+       {ComponentKind::kCodes, ComponentKind::kBlockScale, ComponentKind::kZeroPoint}) {
+    const bool wanted = kind == ComponentKind::kCodes ||
+                        (kind == ComponentKind::kBlockScale && view.operand.group_size != 0 &&
+                         !view.has_scales_in_blocks());
+    const ComponentRecord* component = view.reader.find_component(view.form, kind);
+    if (kind == ComponentKind::kBlockScale && component != nullptr &&
+        !is_scale_dtype(static_cast<Dtype>(component->dtype)))
+      return fault(view, ErrorKind::kBadRecord, "the block scales have a dtype that no scale has");
+    if (!view.is_packed(kind) && (wanted || component != nullptr))
+      IMP_TRY(check_as_in_source(view, planes, kind));
+  }
+  return {};
+}
+
 /// "1", or "0 to 1" where an older major has the same bytes.
 std::string majors_of(const layouts::LayoutVariant& variant) {
   const std::string newest = std::to_string(variant.major);
@@ -99,7 +168,13 @@ std::string majors_of(const layouts::LayoutVariant& variant) {
              : std::to_string(variant.oldest_major) + " to " + newest;
 }
 
-Status check_layout(const FormView& view) {
+/// The dialect of plain is the encoding of its codes; no other layout has dialects.
+bool reads_dialect(const FormView& view) {
+  if (view.layout() != LayoutId::kPlain) return view.form.dialect == 0;
+  return quant::encoding_name(static_cast<quant::Encoding>(view.form.dialect)) != "?";
+}
+
+Status check_layout(const FormView& view, const PlaneTable& planes) {
   const layouts::LayoutInfo* layout = layouts::find_layout(view.form.layout);
   if (layout == nullptr)
     return fault(view, ErrorKind::kUnsupportedVersion,
@@ -108,23 +183,25 @@ Status check_layout(const FormView& view) {
   if (variant == nullptr || !can_invert(view))
     return fault(view, ErrorKind::kUnsupportedScheme,
                  std::string("layout ") + layout->name + " has no variant for this scheme");
-  if (!variant->reads(view.form.major) || view.form.dialect != 0)
+  if (!variant->reads(view.form.major) || !reads_dialect(view))
     return fault(view, ErrorKind::kUnsupportedVersion,
                  std::string("layout ") + layout->name + " has major version " +
                      std::to_string(view.form.major) + " and dialect " +
                      std::to_string(view.form.dialect) + ", this version reads " +
-                     majors_of(*variant) + " and dialect 0");
+                     majors_of(*variant) +
+                     (layout->id == LayoutId::kPlain ? " and the encodings of its registry"
+                                                     : " and dialect 0"));
   if (view.form.padded_n != round_up(view.operand.n, layout->pad_n) ||
       view.form.padded_k != round_up(view.operand.k, layout->pad_k))
     return fault(view, ErrorKind::kBadShape,
                  std::string("padded shape is not what layout ") + layout->name + " prescribes");
-  for (const Expected& expected : expected_components(view))
-    IMP_TRY(check_component(view, expected));
-  return {};
+  return check_weight_components(view, planes);
 }
 
 Status check_scalar(const FormView& view, const ScalarRecord& scalar, const char* what) {
-  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return {};
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent) ||
+      scalar.state == static_cast<uint8_t>(ScalarState::kUnused))
+    return {};
   const auto value = std::bit_cast<float>(scalar.bits);
   if (!std::isfinite(value) || std::signbit(value))
     return fault(view, ErrorKind::kBadScale,
@@ -156,12 +233,34 @@ Status check_vector(const FormView& view, ComponentKind kind, const char* what) 
       const ScalarRecord scalar =
           count_of(parts[p]) == 0 ? ScalarRecord{} : view.reader.scalars()[first_of(parts[p]) + e];
       IMP_TRY(check_scalar(view, scalar, what));
-      if (load_le<uint32_t>(bytes.data() + 4 * (e * parts.size() + p)) != kernel_bits(scalar))
+      if (load_le<uint32_t>(bytes.data() + 4 * (e * parts.size() + p)) != kernel_bits(scalar, kind))
         return fault(view, ErrorKind::kInverseMismatch,
                      std::string("the vector's ") + what + " of part " + std::to_string(p) +
                          ", expert " + std::to_string(e) + " is not the index's");
     }
   return {};
+}
+
+/// Two levels have a number beside the block scales, fp8 and integers have it instead of them.
+uint64_t expected_multipliers(const artifact::OperandRecord& operand) {
+  const auto scheme = static_cast<Scheme>(operand.scheme);
+  if (!model::is_quantized(scheme)) return 0;
+  return model::has_two_levels(scheme) || operand.group_size == 0 ? operand.experts : 0;
+}
+
+Status check_groups(const artifact::Reader& reader, const artifact::OperandRecord& operand) {
+  const auto scheme = static_cast<Scheme>(operand.scheme);
+  const uint32_t fixed = model::group_size_of(scheme);
+  const bool free = model::is_integer(scheme) || scheme == Scheme::kFp8;
+  const bool fits = free ? operand.group_size <= operand.k
+                         : operand.group_size == fixed && operand.group_rows == 0 &&
+                               (fixed == 0 || operand.k % fixed == 0);
+  if (fits) return {};
+  return Error{ErrorKind::kBadShape,
+               "group size " + std::to_string(operand.group_size) + ", group rows " +
+                   std::to_string(operand.group_rows) + " or K " + std::to_string(operand.k) +
+                   " does not fit the scheme",
+               reader.path(), std::string(reader.string(operand.name))};
 }
 
 Status check_operand(const artifact::Reader& reader, const artifact::OperandRecord& operand) {
@@ -183,12 +282,9 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
                  "is " + std::to_string(operand.n) + " x " + std::to_string(operand.k) +
                      ", expected 1 to 2^40 each way",
                  reader.path(), name};
-  const uint32_t group = model::group_size_of(scheme);
-  if (operand.group_size != group || (group != 0 && operand.k % group != 0))
-    return Error{ErrorKind::kBadShape, "group size or K does not fit the scheme", reader.path(),
-                 name};
+  IMP_TRY(check_groups(reader, operand));
   for (const artifact::PartRecord& part : reader.parts_of(operand)) {
-    const uint64_t multipliers = model::is_quantized(scheme) ? operand.experts : 0;
+    const uint64_t multipliers = expected_multipliers(operand);
     if (part.multiplier_count != multipliers ||
         (part.input_scale_count != 0 && part.input_scale_count != operand.experts))
       return Error{ErrorKind::kBadRecord,
@@ -199,8 +295,8 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
   return {};
 }
 
-Status check_form(const FormView& view) {
-  IMP_TRY(check_layout(view));
+Status check_form(const FormView& view, const PlaneTable& planes) {
+  IMP_TRY(check_layout(view, planes));
   if ((view.operand.flags & artifact::kOperandGemm) == 0) return {};
   if (const auto* bias = view.reader.find_component(view.form, ComponentKind::kBias))
     IMP_TRY(check_component(
@@ -212,6 +308,7 @@ Status check_form(const FormView& view) {
 }  // namespace
 
 void check_meaning(const artifact::Reader& reader, Problems& problems) {
+  const PlaneTable planes(reader);
   for (const artifact::OperandRecord& operand : reader.operands()) {
     Status status = check_operand(reader, operand);
     if (!status.ok()) {
@@ -219,7 +316,7 @@ void check_meaning(const artifact::Reader& reader, Problems& problems) {
       continue;
     }
     for (const artifact::FormRecord& form : reader.forms_of(operand))
-      if (reader.form_is_usable(form)) problems.add(check_form({reader, operand, form}));
+      if (reader.form_is_usable(form)) problems.add(check_form({reader, operand, form}, planes));
   }
 }
 

@@ -24,6 +24,11 @@ kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab
     weight.dtype = static_cast<Dtype>(codes->dtype);
   weight.codes = slab.codes;
   weight.block_scale = slab.block_scale;
+  weight.zero_point = slab.zero_point;
+  weight.scale_dtype = scale_dtype(view);
+  weight.group_size = view.operand.group_size;
+  weight.group_rows = view.operand.group_rows;
+  weight.encoding = view.form.dialect;
   weight.n = slab.rows;
   weight.k = view.operand.k;
   return weight;
@@ -32,7 +37,8 @@ kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab
 class CpuBackend : public GemmBackend {
  public:
   bool serves(const FormView& view) const override {
-    return kernels::cpu_gemm_supports(view.form.layout, view.operand.scheme) && has_reference(view);
+    return has_reference(view) &&
+           kernels::cpu_gemm_supports(view.form.layout, view.operand.scheme, view.form.dialect);
   }
   uint64_t slab_bytes() const override { return kSlabBytes; }
 

@@ -2,33 +2,63 @@
 
 #include <bit>
 
-#include "src/base/little_endian.h"
-#include "src/quant/bf16.h"
-#include "src/quant/f16.h"
-#include "src/quant/nvfp4.h"
+#include "src/quant/decode.h"
 
 namespace imp::verify {
 namespace {
 
+using artifact::ComponentKind;
 using artifact::ScalarState;
 using model::Scheme;
 
+quant::WeightFormat format_of(const FormView& view) {
+  quant::WeightFormat format;
+  const Scheme scheme = view.scheme();
+  format.code_dtype = scheme == Scheme::kF32   ? Dtype::kF32
+                      : scheme == Scheme::kF16 ? Dtype::kF16
+                                               : Dtype::kBF16;
+  format.bits = model::code_bits(scheme);
+  if (model::is_integer(scheme))
+    format.kind = quant::CodeKind::kInteger;
+  else if (model::is_quantized(scheme))
+    format.kind = format.bits == 4 ? quant::CodeKind::kE2m1 : quant::CodeKind::kE4m3;
+  else
+    format.bits = dtype_bits(format.code_dtype);
+  format.rows = 1;
+  format.columns = view.operand.k;
+  format.group_size = view.operand.group_size;
+  format.scale_dtype = scale_dtype(view);
+  return format;
+}
+
 }  // namespace
 
-uint32_t kernel_bits(const artifact::ScalarRecord& scalar) {
-  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent)) return 0x7FC00000;
+Dtype scale_dtype(const FormView& view) {
+  if (const auto* scales = view.reader.find_component(view.form, ComponentKind::kBlockScale))
+    return static_cast<Dtype>(scales->dtype);
+  return model::has_two_levels(view.scheme()) ? Dtype::kF8E4M3 : Dtype::kF8E8M0;
+}
+
+uint32_t kernel_bits(const artifact::ScalarRecord& scalar, ComponentKind kind) {
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kUnused) &&
+      kind == ComponentKind::kMultiplier)
+    return std::bit_cast<uint32_t>(1.0f);
+  if (scalar.state == static_cast<uint8_t>(ScalarState::kAbsent) ||
+      scalar.state == static_cast<uint8_t>(ScalarState::kUnused))
+    return 0x7FC00000;
   if (scalar.state == static_cast<uint8_t>(ScalarState::kDivisor))
     return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
   return scalar.bits;
 }
 
 bool has_reference(const FormView& view) {
+  if (view.layout() == layouts::LayoutId::kPlain && !has_plain_rows(view)) return false;
+  if (model::is_quantized(view.scheme())) return can_invert(view);
   switch (view.scheme()) {
-    case Scheme::kNvfp4:
     case Scheme::kBf16:
     case Scheme::kF16:
     case Scheme::kF32:
-      return true;
+      return view.form.dialect == 0;
     default:
       return false;
   }
@@ -38,8 +68,8 @@ std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab)
   std::vector<float> rows(slab.rows, 1.0f);
   for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
     if (part.multiplier_count == 0) continue;
-    const float multiplier = std::bit_cast<float>(
-        kernel_bits(view.reader.scalars()[part.first_multiplier + slab.expert]));
+    const float multiplier = std::bit_cast<float>(kernel_bits(
+        view.reader.scalars()[part.first_multiplier + slab.expert], ComponentKind::kMultiplier));
     for (uint64_t r = 0; r < slab.rows; ++r)
       if (slab.row0 + r >= part.n0 && slab.row0 + r < part.n0 + part.n_count) rows[r] = multiplier;
   }
@@ -48,25 +78,26 @@ std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab)
 
 void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t row,
                   std::vector<float>& out) {
-  const uint64_t k = view.operand.k;
-  out.resize(k);
-  if (view.scheme() == Scheme::kNvfp4) {
-    const auto* codes = reinterpret_cast<const uint8_t*>(canonical.codes.data()) + row * (k / 2);
-    const auto* scales =
-        reinterpret_cast<const uint8_t*>(canonical.scales.data()) + row * view.groups();
-    for (uint64_t i = 0; i < k; ++i)
-      out[i] = quant::nvfp4_unscaled(quant::nvfp4_code(codes, i), scales[i / quant::kNvfp4Group]);
-    return;
-  }
-  for (uint64_t i = 0; i < k; ++i) {
-    const uint64_t at = row * k + i;
-    if (view.scheme() == Scheme::kF32)
-      out[i] = load_le<float>(canonical.codes.data() + at * 4);
-    else if (view.scheme() == Scheme::kBf16)
-      out[i] = quant::bf16_to_float(load_le<uint16_t>(canonical.codes.data() + at * 2));
-    else
-      out[i] = quant::f16_to_float(load_le<uint16_t>(canonical.codes.data() + at * 2));
-  }
+  const quant::WeightFormat format = format_of(view);
+  const auto from = [&](const std::vector<std::byte>& plane, ComponentKind kind, Dtype dtype,
+                        uint64_t rows) {
+    const auto coding = plane_coding(view.operand, kind, dtype, quant::Encoding::kRows, rows);
+    return Bytes(plane).subspan(quant::canonical_bytes(coding));
+  };
+  const uint64_t first = row / view.group_rows() * view.group_rows();  // of its scales
+  quant::CanonicalRows planes;
+  planes.rows = 1;
+  planes.codes = from(canonical.codes, ComponentKind::kCodes, format.code_dtype, row);
+  if (!canonical.scales.empty())
+    planes.scales = from(canonical.scales, ComponentKind::kBlockScale, format.scale_dtype, first);
+  if (!canonical.zero_points.empty())
+    planes.zero_points = from(canonical.zero_points, ComponentKind::kZeroPoint, Dtype::kU8, first);
+  // Columns of a form are in the order of their groups.
+  const auto groups = quant::column_groups(format, {});
+  std::vector<double> exact(format.columns);
+  quant::decode_rows(format, planes, *groups, {}, exact);
+  out.resize(exact.size());
+  for (uint64_t i = 0; i < exact.size(); ++i) out[i] = static_cast<float>(exact[i]);
 }
 
 }  // namespace imp::verify

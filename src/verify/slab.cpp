@@ -1,14 +1,16 @@
 #include "src/verify/slab.h"
 
-#include <algorithm>
+#include <numeric>
 #include <string>
 
+#include "kernels/layouts/mma64_bytes.h"
+#include "kernels/layouts/mma64_int4.h"
+#include "kernels/layouts/mma64_mxfp4.h"
 #include "kernels/layouts/mma64_nvfp4.h"
+#include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
-#include "kernels/layouts/registry.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
-#include "src/base/little_endian.h"
 
 namespace imp::verify {
 namespace {
@@ -17,156 +19,126 @@ using artifact::ComponentKind;
 using artifact::ComponentRecord;
 using layouts::LayoutId;
 using model::Scheme;
+using quant::Encoding;
 
 namespace mma64 = layouts::mma64_nvfp4;
-namespace rows16 = layouts::native_rows;
 namespace sf = layouts::sf128x4;
 
-LayoutId layout_of(const FormView& view) { return static_cast<LayoutId>(view.form.layout); }
-
-Error inverse_error(const FormView& view, const std::string& what, uint64_t expert, uint64_t row) {
-  return Error{ErrorKind::kInverseMismatch,
-               what + " at row " + std::to_string(row) +
-                   (view.operand.experts > 1 ? " of expert " + std::to_string(expert) : "") +
-                   " in layout " + layouts::find_layout(view.form.layout)->name,
-               view.reader.path(), view.name()};
+/// How a plain form that has rows holds a plane.
+Encoding plain_encoding(const FormView& view, ComponentKind plane) {
+  const auto codes = static_cast<Encoding>(view.form.dialect);
+  if (plane == ComponentKind::kCodes) return codes;
+  if (plane == ComponentKind::kBlockScale || codes == Encoding::kRows) return Encoding::kRows;
+  return codes == Encoding::kWords ? Encoding::kWordsAlongN : codes;
 }
 
-/// Bytes of `rows` rows of the codes component.
-uint64_t code_bytes(const FormView& view, uint64_t rows) {
+uint64_t mma64_bytes(const FormView& view, ComponentKind plane, Dtype dtype, uint64_t rows) {
+  if (plane == ComponentKind::kCodes)
+    return div_up(rows, mma64::kTileN) * div_up(view.operand.k, mma64::kTileK) *
+           mma64_block_bytes(view.scheme());
+  if (!view.is_packed(plane))
+    return quant::source_bytes(plane_coding(view.operand, plane, dtype, Encoding::kRows, rows));
+  return round_up(rows, mma64::kTileN) * view.groups() * dtype_bits(dtype) / 8;
+}
+
+uint64_t native_bytes(const FormView& view, ComponentKind plane, uint64_t rows) {
+  if (plane != ComponentKind::kCodes) return sf::size_bytes(rows, view.groups());
   const uint64_t k = view.operand.k;
-  switch (layout_of(view)) {
+  return rows * (model::code_bits(view.scheme()) == 4 ? layouts::native_rows::pitch_bytes(k)
+                                                      : layouts::native_bytes::pitch_bytes(k));
+}
+
+/// Bytes of rows [0, rows) of one expert in the component that holds the plane.
+uint64_t stored_bytes(const FormView& view, ComponentKind plane, Dtype dtype, uint64_t rows) {
+  switch (view.layout()) {
     case LayoutId::kMma64:
-      return div_up(rows, mma64::kTileN) * div_up(k, mma64::kTileK) * mma64::kBlockBytes;
+      return mma64_bytes(view, plane, dtype, rows);
     case LayoutId::kNative:
-      return rows * rows16::pitch_bytes(k);
+      return native_bytes(view, plane, rows);
     case LayoutId::kPlain:
       break;
   }
-  if (view.scheme() == Scheme::kNvfp4) return rows * (k / 2);
-  const ComponentRecord* codes = view.reader.find_component(view.form, ComponentKind::kCodes);
-  return codes == nullptr ? 0 : rows * k * dtype_bits(static_cast<Dtype>(codes->dtype)) / 8;
+  return quant::source_bytes(
+      plane_coding(view.operand, plane, dtype, plain_encoding(view, plane), rows));
 }
 
-uint64_t scale_bytes(const FormView& view, uint64_t rows) {
-  if (view.groups() == 0 || layout_of(view) == LayoutId::kMma64) return 0;
-  return layout_of(view) == LayoutId::kNative ? sf::size_bytes(rows, view.groups())
-                                              : rows * view.groups();
+const ComponentRecord* component_of(const FormView& view, ComponentKind plane) {
+  const bool blocks = plane == ComponentKind::kCodes && view.layout() == LayoutId::kMma64;
+  return view.reader.find_component(view.form, blocks ? ComponentKind::kBlocks : plane);
 }
 
-Result<std::vector<std::byte>> read_rows(const FormView& view, ComponentKind kind, uint64_t expert,
-                                         uint64_t offset, uint64_t size) {
-  const ComponentRecord* component = view.reader.find_component(view.form, kind);
+Status read_plane(const FormView& view, ComponentKind plane, StoredSlab& slab,
+                  std::vector<std::byte>& out) {
+  const ComponentRecord* component = component_of(view, plane);
   if (component == nullptr)
     return Error{ErrorKind::kBadRecord,
-                 "form has no component of kind " + std::to_string(static_cast<int>(kind)),
+                 "form has no component of kind " + std::to_string(static_cast<int>(plane)),
                  view.reader.path(), view.name()};
-  std::vector<std::byte> bytes(size);
-  IMP_TRY(view.reader.read_component(*component, expert * component->expert_stride_bytes + offset,
-                                     bytes));
-  return bytes;
-}
-
-/// One 64x64 block; rows and columns outside the matrix must be zero.
-struct BlockOfSlab {
-  const std::byte* block;
-  uint64_t row0;  ///< in the slab
-  uint64_t k0;
-};
-
-bool block_to_rows(const FormView& view, const StoredSlab& slab, const BlockOfSlab& b,
-                   CanonicalSlab& out) {
-  const uint64_t k = view.operand.k, groups = view.groups();
-  bool padding_is_zero = true;
-  for (uint32_t word = 0; word < mma64::kWords; ++word) {
-    const mma64::WordSource src = mma64::src_of_word(word);
-    const auto stored = load_le<uint32_t>(b.block + 4 * word);
-    const uint64_t row = b.row0 + src.n, column = b.k0 + 8 * src.k8;
-    // K is a multiple of 16, so a word lies inside or outside as a whole.
-    if (row < slab.rows && column < k)
-      store_le(out.codes.data() + row * (k / 2) + column / 2, mma64::decode_word(stored));
-    else
-      padding_is_zero = padding_is_zero && stored == 0;
-  }
-  for (uint32_t byte = mma64::kCodeBytes; byte < mma64::kBlockBytes; ++byte) {
-    const mma64::ScaleSource src = mma64::src_of_scale_byte(byte);
-    const uint64_t row = b.row0 + src.n, group = b.k0 / mma64::kGroup + src.c;
-    if (row < slab.rows && group < groups)
-      out.scales[row * groups + group] =
-          static_cast<std::byte>(mma64::decode_scale(static_cast<uint8_t>(b.block[byte])));
-    else
-      padding_is_zero = padding_is_zero && b.block[byte] == std::byte{0};
-  }
-  return padding_is_zero;
-}
-
-/// What the zero-group rule of mma64 promises.
-Status check_groups(const FormView& view, const StoredSlab& slab, const CanonicalSlab& canonical) {
-  const uint64_t groups = std::max<uint64_t>(view.groups(), 1);
-  for (uint64_t i = 0; i < canonical.scales.size(); ++i) {
-    const auto scale = static_cast<uint8_t>(canonical.scales[i]);
-    const uint64_t row = slab.row0 + i / groups;
-    if (scale == 0xFF)
-      return inverse_error(view, "a stored scale byte encodes no e4m3 scale", slab.expert, row);
-    if (scale == 0 && load_le<uint64_t>(canonical.codes.data() + i * 8) != 0)
-      return inverse_error(view, "codes under a zero scale", slab.expert, row);
-  }
-  return {};
-}
-
-Result<CanonicalSlab> invert_mma64(const FormView& view, const StoredSlab& slab) {
-  CanonicalSlab out{std::vector<std::byte>(slab.rows * (view.operand.k / 2)),
-                    std::vector<std::byte>(slab.rows * view.groups())};
-  const uint64_t k_tiles = div_up(view.operand.k, mma64::kTileK);
-  for (uint64_t tile = 0; tile < div_up(slab.rows, mma64::kTileN); ++tile)
-    for (uint64_t kt = 0; kt < k_tiles; ++kt) {
-      const BlockOfSlab block{slab.codes.data() + (tile * k_tiles + kt) * mma64::kBlockBytes,
-                              tile * mma64::kTileN, kt * mma64::kTileK};
-      if (!block_to_rows(view, slab, block, out))
-        return inverse_error(view, "padding is not zero", slab.expert, slab.row0 + block.row0);
-    }
-  IMP_TRY(check_groups(view, slab, out));
-  return out;
-}
-
-Result<CanonicalSlab> invert_native(const FormView& view, const StoredSlab& slab) {
-  const uint64_t row_bytes = view.operand.k / 2, pitch = rows16::pitch_bytes(view.operand.k),
-                 groups = view.groups();
-  CanonicalSlab out{std::vector<std::byte>(slab.rows * row_bytes),
-                    std::vector<std::byte>(slab.rows * groups)};
-  for (uint64_t row = 0; row < slab.rows; ++row) {
-    const auto stored = slab.codes.begin() + static_cast<std::ptrdiff_t>(row * pitch);
-    std::copy_n(stored, row_bytes,
-                out.codes.begin() + static_cast<std::ptrdiff_t>(row * row_bytes));
-    if (std::any_of(stored + static_cast<std::ptrdiff_t>(row_bytes),
-                    stored + static_cast<std::ptrdiff_t>(pitch),
-                    [](std::byte b) { return b != std::byte{0}; }))
-      return inverse_error(view, "padding of the codes is not zero", slab.expert, slab.row0 + row);
-  }
-  for (uint64_t at = 0; at < slab.block_scale.size(); ++at) {
-    const sf::Source src = sf::src_of_byte(static_cast<uint32_t>(at % sf::kTileBytes));
-    const uint64_t tile = at / sf::kTileBytes;
-    const uint64_t row = tile / sf::group_tiles(groups) * sf::kTileRows + src.row;
-    const uint64_t group = tile % sf::group_tiles(groups) * sf::kTileGroups + src.group;
-    if (row < slab.rows && group < groups)
-      out.scales[row * groups + group] = slab.block_scale[at];
-    else if (slab.block_scale[at] != std::byte{0})
-      return inverse_error(view, "padding of the scales is not zero", slab.expert, slab.row0 + row);
-  }
-  return out;
+  const auto dtype = static_cast<Dtype>(component->dtype);
+  out.resize(stored_bytes(view, plane, dtype, slab.rows));
+  return view.reader.read_component(
+      *component,
+      slab.expert * component->expert_stride_bytes + stored_bytes(view, plane, dtype, slab.row0),
+      out);
 }
 
 }  // namespace
 
+bool FormView::has_scales_in_blocks() const {
+  return layout() == LayoutId::kMma64 &&
+         (model::has_two_levels(scheme()) || scheme() == Scheme::kMxfp4);
+}
+
+bool FormView::is_packed(ComponentKind plane) const {
+  if (layout() == LayoutId::kPlain || !is_gemm()) return false;
+  if (plane == ComponentKind::kCodes) return true;
+  if (plane != ComponentKind::kBlockScale && plane != ComponentKind::kZeroPoint) return false;
+  return operand.group_rows == 0;
+}
+
+quant::PlaneCoding plane_coding(const artifact::OperandRecord& operand, ComponentKind plane,
+                                Dtype dtype, Encoding encoding, uint64_t rows) {
+  const uint32_t code_bits = model::code_bits(static_cast<Scheme>(operand.scheme));
+  const uint32_t bits = dtype_bits(dtype);
+  if (plane == ComponentKind::kCodes)
+    return {encoding, code_bits == 0 ? bits : code_bits, rows, operand.k};
+  if (plane != ComponentKind::kBlockScale && plane != ComponentKind::kZeroPoint)
+    return {encoding, bits, rows, 1};
+  const uint64_t group_rows = std::max(operand.group_rows, 1u);
+  const uint64_t groups = operand.group_size == 0 ? 1
+                                                  : operand.k / operand.group_size +
+                                                        (operand.k % operand.group_size != 0);
+  return {encoding, plane == ComponentKind::kZeroPoint ? code_bits : bits,
+          rows / group_rows + (rows % group_rows != 0), groups};
+}
+
+uint64_t mma64_block_bytes(Scheme scheme) {
+  if (model::has_two_levels(scheme)) return mma64::kBlockBytes;
+  if (scheme == Scheme::kMxfp4) return layouts::mma64_mxfp4::kBlockBytes;
+  return model::code_bits(scheme) == 4 ? layouts::mma64_int4::kBlockBytes
+                                       : layouts::mma64_bytes::kBlockBytes;
+}
+
 uint64_t slab_rows(const FormView& view, uint64_t bytes) {
-  const uint64_t unit_bytes = std::max<uint64_t>(code_bytes(view, kSlabUnitRows), 1);
-  return std::max<uint64_t>(bytes / unit_bytes, 1) * kSlabUnitRows;
+  const uint64_t unit = std::lcm(kSlabUnitRows, view.group_rows());
+  const ComponentRecord* codes = component_of(view, ComponentKind::kCodes);
+  const Dtype dtype = codes == nullptr ? Dtype::kU8 : static_cast<Dtype>(codes->dtype);
+  const uint64_t unit_bytes = stored_bytes(view, ComponentKind::kCodes, dtype, unit);
+  return std::max<uint64_t>(bytes / std::max<uint64_t>(unit_bytes, 1), 1) * unit;
 }
 
 bool can_invert(const FormView& view) {
-  if (layout_of(view) == LayoutId::kPlain) return true;
-  return (layout_of(view) == LayoutId::kMma64 || layout_of(view) == LayoutId::kNative) &&
-         view.scheme() == Scheme::kNvfp4;
+  if (view.layout() == LayoutId::kPlain) return true;
+  const auto* variant = layouts::find_variant(view.layout(), view.operand.scheme);
+  return variant != nullptr && variant->scheme != layouts::kEveryScheme;
+}
+
+bool has_plain_rows(const FormView& view) {
+  const auto encoding = static_cast<Encoding>(view.form.dialect);
+  if (encoding == Encoding::kRows || encoding == Encoding::kSignedBytes ||
+      encoding == Encoding::kWords)
+    return view.reader.find_component(view.form, ComponentKind::kGroupIndex) == nullptr;
+  return false;
 }
 
 Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row0, uint64_t rows) {
@@ -174,27 +146,12 @@ Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row
   slab.expert = expert;
   slab.row0 = row0;
   slab.rows = rows;
-  const ComponentKind kind =
-      layout_of(view) == LayoutId::kMma64 ? ComponentKind::kBlocks : ComponentKind::kCodes;
-  IMP_ASSIGN(slab.codes,
-             read_rows(view, kind, expert, code_bytes(view, row0), code_bytes(view, rows)));
-  if (const uint64_t size = scale_bytes(view, rows); size > 0) {
-    IMP_ASSIGN(slab.block_scale,
-               read_rows(view, ComponentKind::kBlockScale, expert, scale_bytes(view, row0), size));
-  }
+  IMP_TRY(read_plane(view, ComponentKind::kCodes, slab, slab.codes));
+  if (view.operand.group_size != 0 && !view.has_scales_in_blocks())
+    IMP_TRY(read_plane(view, ComponentKind::kBlockScale, slab, slab.block_scale));
+  if (view.reader.find_component(view.form, ComponentKind::kZeroPoint) != nullptr)
+    IMP_TRY(read_plane(view, ComponentKind::kZeroPoint, slab, slab.zero_point));
   return slab;
-}
-
-Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab) {
-  switch (layout_of(view)) {
-    case LayoutId::kMma64:
-      return invert_mma64(view, slab);
-    case LayoutId::kNative:
-      return invert_native(view, slab);
-    case LayoutId::kPlain:
-      break;
-  }
-  return CanonicalSlab{slab.codes, slab.block_scale};
 }
 
 }  // namespace imp::verify

@@ -46,8 +46,8 @@ std::vector<Row> rows() {
   std::istringstream in(section("What can be read"));
   std::vector<Row> rows;
   for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with("| ModelOpt") && !line.starts_with("| compressed-tensors") &&
-        !line.starts_with("| others"))
+    if (!line.starts_with("| ModelOpt |") && !line.starts_with("| compressed-tensors |") &&
+        !line.starts_with("| others |"))
       continue;
     const std::vector<std::string> c = cells_of(line);
     rows.push_back({c.at(0), c.at(1), c.at(2), c.at(3), c.at(4), c.at(5)});
