@@ -1,10 +1,9 @@
 #include "src/model/config_check.h"
 
-#include <algorithm>
-#include <bit>
-#include <set>
+#include <optional>
 #include <vector>
 
+#include "src/base/text.h"
 #include "src/model/scalars.h"
 
 namespace imp::model {
@@ -43,32 +42,62 @@ bool promises_partition(const ImportContext& context, const Expectation& expecte
          weight.role != Role::kLmHead;
 }
 
-Status compare(const Model& model, const Weight& weight, const ImportContext& context) {
+/// Modules of which the configuration says something else, by what it is.
+struct Differences {
+  std::vector<std::string> excluded;  ///< quantized, but excluded
+  std::vector<std::string> plain;     ///< not quantized, but not excluded
+  std::vector<std::string> other;     ///< of another width or kind of number (trap T12)
+};
+
+bool is_other_scheme(const Weight& weight, const Expectation& expected) {
+  const bool bits = expected.bits && *expected.bits != code_bits(weight.scheme);
+  return bits || (expected.is_float && *expected.is_float == is_integer(weight.scheme));
+}
+
+Status compare(const Model& model, const Weight& weight, const ImportContext& context,
+               Differences& found) {
   const bool quantized = is_quantized(weight.scheme);
-  bool excluded = false, missing = false;
-  Expectation first;
+  bool excluded = false, other = false;
+  std::optional<Expectation> missing;
   for (const std::string& name : names_of(weight)) {
     const Expectation expected = context.config.expect(name);
-    if (quantized && !expected.quantized) excluded = true;
-    if (!quantized && expected.quantized && !missing) {
-      missing = true;
-      first = expected;
-    }
+    excluded = excluded || (quantized && !expected.quantized);
+    other = other || (quantized && expected.quantized && is_other_scheme(weight, expected));
+    if (!quantized && expected.quantized && !missing) missing = expected;
   }
-  if (excluded)
-    context.log.warn("module '" + weight.name + "' is quantized although " + context.config.file +
-                     " excludes it");
+  if (excluded) found.excluded.push_back(weight.name);
+  if (other) found.other.push_back(weight.name);
   if (!missing || is_often_unlisted(weight, context.architecture)) return {};
   const uint32_t codes = weight.find(ComponentKind::kCodes)->tensors.front();
-  if (promises_partition(context, first, weight))
+  if (promises_partition(context, *missing, weight))
     return tensor_error(model.source, codes, ErrorKind::kMissingTensor,
                         shape_text(model.source.tensors[codes]) + " is not quantized, but " +
-                            context.config.file + " asks for " + first.word +
+                            context.config.file + " asks for " + missing->word +
                             " and does not ignore it: its packed weight is lost");
-  if (first.word != "dense" && context.config.quantization != "dense")
-    context.log.warn("module '" + weight.name + "' is not quantized although " +
-                     context.config.file + " does not exclude it");
+  if (missing->word != "dense" && context.config.quantization != "dense")
+    found.plain.push_back(weight.name);
   return {};
+}
+
+/// A line a module, or one for all where there are many.
+void warn_of(const std::vector<std::string>& modules, const std::string& one,
+             const std::string& many, Log& log) {
+  constexpr size_t kFew = 3;
+  if (modules.size() > kFew) {
+    log.warn(with_thousands(modules.size()) + " modules are " + many + " (first '" +
+             modules.front() + "')");
+    return;
+  }
+  for (const std::string& name : modules) log.warn("module '" + name + "' is " + one);
+}
+
+void warn_of_differences(const Differences& found, const std::string& file, Log& log) {
+  warn_of(found.excluded, "quantized although " + file + " excludes it",
+          "quantized although " + file + " excludes them", log);
+  warn_of(found.plain, "not quantized although " + file + " does not exclude it",
+          "not quantized although " + file + " does not exclude them", log);
+  warn_of(found.other, "of another scheme than " + file + " says; the tensors decide",
+          "of another scheme than " + file + " says; the tensors decide", log);
 }
 
 }  // namespace
@@ -76,8 +105,10 @@ Status compare(const Model& model, const Weight& weight, const ImportContext& co
 Status compare_with_config(const Model& model, const std::map<std::string, Module>& modules,
                            const ImportContext& context) {
   if (context.config.dialect == Dialect::kUnquantized) return {};
+  Differences found;
   for (const Weight& weight : model.weights)
-    if (weight.gemm) IMP_TRY(compare(model, weight, context));
+    if (weight.gemm) IMP_TRY(compare(model, weight, context, found));
+  warn_of_differences(found, context.config.file, context.log);
   // Patterns can also name what no GEMM takes: ask, so that they count as matched.
   for (const auto& [name, module] : modules) {
     (void)context.config.expect(name);

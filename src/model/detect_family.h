@@ -17,6 +17,9 @@ Result<WeightForm> detect_byte_integers(const Siblings& s, Suffix scale);
 Result<WeightForm> detect_modelopt_int4(const Siblings& s, Suffix scale);
 /// `.compressed` and `.bitmask`.
 Result<WeightForm> detect_sparse(const Siblings& s, std::optional<Suffix> scale);
+/// The bitmask holds as many places as there are stored elements, each row as many as its form
+/// says. Errors: kShapeMismatch.
+Status check_bitmask_counts(const Siblings& s, const WeightForm& form);
 /// `*_blocks` U8 [E, R, G, 16] and `*_scales` [E, R, G].
 Result<WeightForm> detect_blocks(const Siblings& s, std::optional<Suffix> scale);
 /// A weight of rank 3: all experts in one tensor.

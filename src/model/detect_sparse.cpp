@@ -12,13 +12,12 @@ constexpr Suffix kCodes = Suffix::kCompressed;
 Status read_shape(const Siblings& s, WeightForm& form) {
   if (!s.has(Suffix::kWeightShape))
     return s.missing(kCodes, "shape", "a bitmask alone does not tell K");
-  IMP_ASSIGN(const std::vector<int64_t> shape,
-             read_integers(s.context.source, s.tensors[Suffix::kWeightShape]));
-  if (shape.size() != 2 || shape[0] <= 0 || shape[1] <= 0)
+  IMP_ASSIGN(const auto shape, read_shape_pair(s.context.source, s.tensors[Suffix::kWeightShape]));
+  if (!shape)
     return s.error(Suffix::kWeightShape, ErrorKind::kShapeMismatch,
                    shape_text(s.at(Suffix::kWeightShape)) + ", expected the two numbers N and K");
-  form.n = static_cast<uint64_t>(shape[0]);
-  form.k = static_cast<uint64_t>(shape[1]);
+  form.n = shape->first;
+  form.k = shape->second;
   return {};
 }
 
@@ -82,6 +81,7 @@ Result<WeightForm> detect_sparse(const Siblings& s, std::optional<Suffix> scale)
   IMP_ASSIGN(form.scheme, scheme_inside(s, scale));
   const bool offsets = s.has(Suffix::kRowOffsets);
   form.encoding = offsets ? Encoding::kBitmask : Encoding::kBitmask24;
+  IMP_TRY(check_bitmask_counts(s, form));
   if (is_quantized(form.scheme)) {
     IMP_TRY(fit_scales(s, *scale, s.at(*scale).shape, form));
   } else if (scale) {

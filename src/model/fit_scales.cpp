@@ -57,12 +57,6 @@ Status fit_grid(const Siblings& s, Suffix scale, const Shape& shape, WeightForm&
   const uint64_t columns =
       s.expected.block_rows ? s.expected.group_size.value_or(rows) : kDefaultBlock;
   if (is_grid(shape, form, rows, columns)) return set_blocks(s, scale, form, rows, columns);
-  if (is_grid(shape, form, kDefaultBlock, kDefaultBlock)) {
-    form.warning =
-        differs(s, scale, "blocks of " + std::to_string(rows) + "x" + std::to_string(columns),
-                "blocks of 128x128");
-    return set_blocks(s, scale, form, kDefaultBlock, kDefaultBlock);
-  }
   const Shape grid{div_up(form.n, rows), div_up(form.k, columns)};
   return s.error(scale, ErrorKind::kShapeMismatch,
                  shape_text(s.at(scale)) + ", expected one number, " + Shape{form.n}.to_string() +

@@ -24,17 +24,14 @@ std::vector<uint32_t> widths(uint64_t k, uint64_t words) {
 }
 
 Result<uint64_t> columns_of_shape(const Siblings& s) {
-  IMP_ASSIGN(const std::vector<int64_t> shape,
-             read_integers(s.context.source, s.tensors[Suffix::kWeightShape]));
+  IMP_ASSIGN(const auto shape, read_shape_pair(s.context.source, s.tensors[Suffix::kWeightShape]));
   const SourceTensor& codes = s.at(Suffix::kWeightPacked);
-  if (shape.size() == 2 && shape[0] >= 0 && shape[1] > 0 &&
-      static_cast<uint64_t>(shape[0]) == codes.shape[0])
-    return static_cast<uint64_t>(shape[1]);
-  std::string text;
-  for (const int64_t dim : shape) text += (text.empty() ? "" : ", ") + std::to_string(dim);
-  return s.error(Suffix::kWeightShape, ErrorKind::kShapeMismatch,
-                 "says [" + text + "], expected [" + std::to_string(codes.shape[0]) +
-                     ", K] beside " + shape_text(codes));
+  if (shape && shape->first == codes.shape[0]) return shape->second;
+  return s.error(
+      Suffix::kWeightShape, ErrorKind::kShapeMismatch,
+      (shape ? "says [" + std::to_string(shape->first) + ", " + std::to_string(shape->second) + "]"
+             : shape_text(s.at(Suffix::kWeightShape)) + " holds no two sizes") +
+          ", expected [" + std::to_string(codes.shape[0]) + ", K] beside " + shape_text(codes));
 }
 
 /// Whether odd widths are padded, where the widths of codes and zero points leave it open.

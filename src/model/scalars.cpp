@@ -77,6 +77,16 @@ Result<std::vector<int64_t>> read_integers(const Source& source, uint32_t tensor
   return values;
 }
 
+Result<std::optional<std::pair<uint64_t, uint64_t>>> read_shape_pair(const Source& source,
+                                                                     uint32_t tensor) {
+  std::optional<std::pair<uint64_t, uint64_t>> pair;
+  if (num_elems(source.tensors[tensor]) != 2) return pair;
+  IMP_ASSIGN(const std::vector<int64_t> dims, read_integers(source, tensor));
+  if (dims[0] > 0 && dims[1] > 0)
+    pair.emplace(static_cast<uint64_t>(dims[0]), static_cast<uint64_t>(dims[1]));
+  return pair;
+}
+
 bool is_scale(uint32_t bits) {
   const auto value = std::bit_cast<float>(bits);
   return std::isfinite(value) && !std::signbit(value);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/base/result.h"
@@ -28,6 +30,10 @@ Result<std::vector<std::byte>> read_bytes(const Source& source, uint32_t tensor,
 Result<std::vector<uint32_t>> read_floats(const Source& source, uint32_t tensor);
 /// Every element of an I8, I32 or I64 tensor. Errors: kUnsupportedScheme for another dtype.
 Result<std::vector<int64_t>> read_integers(const Source& source, uint32_t tensor);
+
+/// The two numbers N, K of a shape tensor; nullopt for one that does not hold two positive numbers.
+Result<std::optional<std::pair<uint64_t, uint64_t>>> read_shape_pair(const Source& source,
+                                                                     uint32_t tensor);
 
 /// True for a finite number of at least +0; -0 is none, it comes from a lost sign or from
 /// uninitialised memory.

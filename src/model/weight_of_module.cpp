@@ -191,7 +191,9 @@ Result<Weight> gemm_weight(ImportContext& context, const Module& module, WeightF
 bool is_gemm_module(const Source& source, const Module& module) {
   const ModuleTensors& tensors = module.experts.begin()->second;
   const std::optional<Suffix> codes = codes_of(tensors);
-  const bool scaled = has_quantized_siblings(tensors);
+  const bool scaled =
+      std::any_of(module.experts.begin(), module.experts.end(),
+                  [](const auto& expert) { return has_quantized_siblings(expert.second); });
   switch (module.role.kind) {
     case ModuleKind::kLinear:
       // The scales of a KV cache can hang on a projection that the model does not have (MLA).

@@ -31,6 +31,32 @@ const PlaneSet& plane(const Imported& imported, const std::string& name, Compone
   return *imported.find(name)->find(kind);
 }
 
+TEST(Traps, T03_ScalesPaddedForAKernel) {
+  // [130, 13] is linear; a kernel's tiles have rows in multiples of 128 and columns of 4.
+  const std::string down = "model.layers.0.mlp.down_proj";
+  CheckpointEditor editor("modelopt-nvfp4-llama-odd");
+  EditedTensor& scale = editor.tensor(down + ".weight_scale");
+  const uint64_t rows = (scale.shape[0] + 127) / 128 * 128, groups = (scale.shape[1] + 3) / 4 * 4;
+  ASSERT_NE(rows, scale.shape[0]);
+  scale.shape = {rows, groups};
+  scale.bytes.resize(rows * groups);
+  expect_refused(editor, ErrorKind::kShapeMismatch, kFile, down + ".weight_scale",
+                 "expected F8_E4M3 [208, 25]");
+}
+
+TEST(Traps, T23_ADraftLayerOfAnotherPrecision) {
+  const std::string draft = "model.layers.1.";  // behind the only layer
+  CheckpointEditor editor(kModelOpt);
+  editor.add({draft + "eh_proj.weight", "BF16", {128, 256}, std::string(128 * 256 * 2, '\0')});
+  editor.add({draft + "enorm.weight", "BF16", {128}, std::string(256, '\0')});
+  editor.add({draft + "mlp.up_proj.weight", "BF16", {256, 128}, std::string(256 * 128 * 2, '\0')});
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_EQ(imported.find(draft + "mlp.up_proj")->scheme, Scheme::kBf16);
+  EXPECT_EQ(imported.find("model.layers.0.mlp.up_proj")->scheme, Scheme::kNvfp4);
+  EXPECT_TRUE(imported.log.warnings.empty());
+}
+
 TEST(Traps, T20_Mxfp4OfVersion013) {
   const Imported refused("ct-v013-mxfp4a16-llama-small");
   ASSERT_FALSE(refused.ok());
@@ -279,6 +305,52 @@ TEST(ActOrderTraps, MinusOneIsNoOrder) {
   ASSERT_TRUE(imported.ok()) << imported.error_line();
   EXPECT_TRUE(imported.find(kGate)->k_gather.empty());
   EXPECT_TRUE(any_has(imported.log.notes, "weight_g_idx hold -1 only"));
+}
+
+TEST(Traps, T12_OverlappingGroupsOfTheConfiguration) {
+  // A second group claims q_proj for 8-bit integers; its tensors are NVFP4.
+  CheckpointEditor editor(kCt);
+  nlohmann::ordered_json& section = editor.config()["quantization_config"];
+  section["config_groups"]["group_1"] = section["config_groups"]["group_0"];
+  section["config_groups"]["group_1"]["targets"] = {"re:.*self_attn.q_proj$"};
+  section["config_groups"]["group_1"]["weights"]["num_bits"] = 8;
+  section["config_groups"]["group_1"]["weights"]["type"] = "int";
+  section["config_groups"]["group_1"]["format"] = "int-quantized";
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_EQ(imported.find(kQ)->scheme, Scheme::kNvfp4);
+  EXPECT_TRUE(any_has(imported.log.warnings,
+                      "module '" + kQ + "' is of another scheme than config.json says"));
+}
+
+TEST(SparseTraps, ABitmaskWithAPlaceTooMany) {
+  const std::string mask = kGate + ".bitmask";
+  CheckpointEditor half("ct-v012-sparse24-bf16-llama-small");
+  half.tensor(mask).bytes[16] = '\xFF';  // row 1, of 16 bytes a row
+  expect_refused(half, ErrorKind::kShapeMismatch, kFile, mask, "row 1 has 68 places, expected 64");
+  CheckpointEditor listed("ct-v012-sparsebitmask-bf16-llama-small");
+  std::string& bytes = listed.tensor(mask).bytes;
+  bytes.back() = bytes.back() == '\xFF' ? '\x7F' : '\xFF';
+  expect_refused(listed, ErrorKind::kShapeMismatch, kFile, kGate + ".compressed",
+                 "elements by the bitmask");
+}
+
+TEST(SparseTraps, RowsThatBeginElsewhere) {
+  CheckpointEditor editor("ct-v012-sparsebitmask-bf16-llama-small");
+  editor.tensor(kGate + ".row_offsets").bytes[8] ^= 1;  // row 1
+  expect_refused(editor, ErrorKind::kShapeMismatch, kFile, kGate + ".row_offsets",
+                 "row 1 begins at ");
+}
+
+TEST(SparseTraps, ShapesThatTheBitmaskDoesNotHave) {
+  CheckpointEditor editor("ct-v012-sparse24-bf16-llama-small");
+  editor.tensor(kGate + ".shape").bytes[8] = '\x7F';  // K = 127
+  expect_refused(editor, ErrorKind::kShapeMismatch, kFile, kGate + ".compressed",
+                 "two of four elements");
+  CheckpointEditor none("ct-v012-sparse24-bf16-llama-small");
+  none.remove(kGate + ".bitmask");
+  expect_refused(none, ErrorKind::kMissingTensor, kFile, kGate + ".compressed",
+                 "its bitmask is missing");
 }
 
 }  // namespace

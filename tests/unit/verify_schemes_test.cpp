@@ -316,11 +316,6 @@ TEST(VerifySchemesStructure, NumbersWithoutAMeaningAreRefused) {
                 [](Subject& s) { s.operand().group_size = 16; },
                 ErrorKind::kBadShape,
                 "its rows take",
-                {}},
-               {"groups of more columns than there are",
-                [](Subject& s) { s.operand().group_size = 4096; },
-                ErrorKind::kBadShape,
-                "does not fit the scheme",
                 {}}});
   expect_seen(
       kActOrder, kDown, kMma64, Level::kStructure,
