@@ -129,7 +129,9 @@ void decode_rows(const WeightFormat& format, const CanonicalRows& planes,
   const double by = global.value;
   GroupRow group_row;
   for (uint64_t row = 0; row < planes.rows; ++row) {
-    if (row % format.group_rows == 0) group_row.load(format, planes, row / format.group_rows);
+    const uint64_t at = planes.row_in_group + row;
+    if (row == 0 || at % format.group_rows == 0)
+      group_row.load(format, planes, at / format.group_rows);
     const auto* codes = reinterpret_cast<const uint8_t*>(planes.codes.data()) + row * pitch;
     double* to = out.data() + row * format.columns;
     for (uint64_t k = 0; k < format.columns; ++k) {

@@ -43,10 +43,11 @@ struct WeightFormat {
   uint64_t scale_rows(uint64_t row_count) const;
 };
 
-/// Canonical planes (encoding.h) of rows [row0, row0 + rows), row0 a multiple of group_rows. Scales
-/// and zero points begin with the group row of row0. Zero points are elements of `bits` bits.
+/// Canonical planes (encoding.h) of rows [row0, row0 + rows). Scales and zero points begin with the
+/// group row of row0. Zero points are elements of `bits` bits.
 struct CanonicalRows {
   uint64_t rows = 0;
+  uint64_t row_in_group = 0;  ///< row0 % group_rows
   Bytes codes;
   Bytes scales;
   Bytes zero_points;  ///< empty: symmetric

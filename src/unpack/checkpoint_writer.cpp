@@ -18,7 +18,8 @@ using artifact::Reader;
 using artifact::SourceTensorRecord;
 
 constexpr const char* kIndexName = "model.safetensors.index.json";
-/// Stored bytes that all jobs together hold; NVFP4 grows eightfold when it becomes F32.
+/// Stored bytes that all jobs together hold; codes of four bits grow eightfold when they become
+/// F32.
 constexpr uint64_t kSlabBudgetBytes = 64u << 20;
 constexpr uint64_t kMaxSlabBytes = 8u << 20;
 constexpr uint64_t kMinSlabBytes = 256u << 10;

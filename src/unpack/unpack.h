@@ -36,11 +36,13 @@ struct Report {
 /// Write what `options.mode` asks for. Files appear under their names only when whole, companions
 /// and indices last; a run that fails removes the files that it added. With `overwrite`, files of
 /// the folder that this run does not write stay as they are. Memory is bounded by row slabs (some
-/// MiB a thread, at least 128 rows), never by a tensor. Errors: those of artifact::Reader::open;
-/// kFileExists (folder not empty), kBadName (a name that leaves the folder or is a symbolic link in
-/// it), kDuplicateName (two outputs of one name), kBadRecord (records that contradict their scheme
-/// or layout), kUnsupportedScheme, kUnsupportedLayout, kInverseMismatch naming the tensor (bits
-/// that are not the source's), kBadConfig, kIo, kNoSpace, kInterrupted.
+/// MiB a thread, at least 128 rows), but one expert of one tensor a thread where the source's
+/// planes do not lie row by row (stacks [E, K, N], interleaved rows, sparse weights). Errors: those
+/// of artifact::Reader::open; kFileExists (folder not empty), kBadName (a name that leaves the
+/// folder or is a symbolic link in it), kDuplicateName (two outputs of one name), kBadRecord
+/// (records that contradict their scheme or layout), kUnsupportedScheme, kUnsupportedLayout,
+/// kInverseMismatch naming the tensor (bits that are not the source's), kBadConfig, kIo, kNoSpace,
+/// kInterrupted.
 Result<Report> run(const Options& options, Log& log);
 
 }  // namespace imp::unpack

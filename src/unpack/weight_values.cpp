@@ -225,9 +225,8 @@ class ValueStream {
     for (FollowedPlane* plane : {&scales_, &zero_points_})
       if (plane->is_open())
         IMP_TRY(plane->read(expert, row / format_.group_rows, format_.scale_rows(rows)));
-    const uint64_t chunk = div_up(kValueRows, format_.group_rows) * format_.group_rows;
-    for (uint64_t at = 0; at < rows; at += chunk) {
-      const uint64_t count = std::min(chunk, rows - at);
+    for (uint64_t at = 0; at < rows; at += kValueRows) {
+      const uint64_t count = std::min(kValueRows, rows - at);
       out_.expert = expert;
       out_.row0 = row + at;
       out_.rows = count;
@@ -241,6 +240,7 @@ class ValueStream {
   quant::CanonicalRows canonical_rows(uint64_t row, uint64_t rows) const {
     quant::CanonicalRows planes;
     planes.rows = rows;
+    planes.row_in_group = row % format_.group_rows;
     quant::PlaneCoding before = plane_.coding();
     before.rows = row;
     planes.codes =

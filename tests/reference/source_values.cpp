@@ -29,16 +29,9 @@ float float_of_bits(uint32_t bits) {
   return value;
 }
 
-/// Place of (row, k) among the elements that a bitmask says are there; false if it is not.
-bool find_set(const SourceWeight& w, uint64_t row, uint64_t k, uint64_t& place) {
+bool is_set(const SourceWeight& w, uint64_t row, uint64_t k) {
   const uint64_t pitch = (w.code_plane.columns + 7) / 8;
-  const auto is_set = [&](uint64_t r, uint64_t c) {
-    return (w.bitmask[r * pitch + c / 8] >> (c % 8) & 1) != 0;
-  };
-  place = 0;
-  for (uint64_t r = 0; r <= row; ++r)
-    for (uint64_t c = 0; c < (r == row ? k : w.code_plane.columns); ++c) place += is_set(r, c);
-  return is_set(row, k);
+  return (w.bitmask[row * pitch + k / 8] >> (k % 8) & 1) != 0;
 }
 
 float code_value(const SourceWeight& w, uint64_t element) {
@@ -55,14 +48,14 @@ float code_value(const SourceWeight& w, uint64_t element) {
   return static_cast<float>(element);
 }
 
-/// The code less its zero point.
-float code_at(const SourceWeight& w, uint64_t row, uint64_t k, uint64_t group) {
+/// The code less its zero point. `stored` counts the elements of a sparse plane that were met.
+float code_at(const SourceWeight& w, uint64_t row, uint64_t k, uint64_t group, uint64_t& stored) {
   uint64_t element = w.codes == Codes::kInteger ? uint64_t{1} << (w.code_plane.bits - 1) : 0;
   if (w.bitmask == nullptr) {
     element = get_element(w.code_plane, row, k, w.code_bytes);
-  } else if (uint64_t place = 0; find_set(w, row, k, place)) {
-    const HeldPlane line{w.code_plane.encoding, w.code_plane.bits, 1, place + 1};
-    element = get_element(line, 0, place, w.code_bytes);
+  } else if (is_set(w, row, k)) {
+    const HeldPlane line{w.code_plane.encoding, w.code_plane.bits, 1, stored + 1};
+    element = get_element(line, 0, stored++, w.code_bytes);
   }
   if (w.codes != Codes::kInteger) return code_value(w, element);
   const uint64_t zero =
@@ -93,11 +86,12 @@ float number_at(const uint8_t* bytes, uint64_t index, const std::string& dtype) 
 
 std::vector<float> source_values(const SourceWeight& w) {
   std::vector<float> values;
+  uint64_t stored = 0;
   for (uint64_t row = 0; row < w.code_plane.rows; ++row)
     for (uint64_t k = 0; k < w.code_plane.columns; ++k) {
       uint64_t group = k / w.group_size;
       if (w.group_index != nullptr) group = little_endian(w.group_index + 4 * k, 4);
-      const float code = code_at(w, row, k, group), scale = scale_at(w, row, group);
+      const float code = code_at(w, row, k, group, stored), scale = scale_at(w, row, group);
       float value = 0;
       switch (w.order) {
         case Order::kProduct:

@@ -5,10 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <string>
 
 #include "src/base/checked.h"
@@ -58,11 +58,11 @@ Bytes bytes_of(const EditedTensor* t) {
   return t == nullptr ? Bytes{} : std::as_bytes(std::span(t->bytes));
 }
 
+/// "int4_g32_asym", "pack-quantized_5bit_group_g128_sym".
 uint32_t integer_bits(const std::string& scheme) {
-  std::smatch match;
-  if (std::regex_search(scheme, match, std::regex("int([2-8])_|_([2-8])bit_")))
-    return static_cast<uint32_t>(std::stoul(match[1].matched ? match[1] : match[2]));
-  return 8;
+  const size_t bit = scheme.find("bit_"), integer = scheme.find("int");
+  const size_t at = bit != std::string::npos ? bit - 1 : integer + 3;
+  return static_cast<uint32_t>(scheme.at(at) - '0');
 }
 
 Encoding code_encoding(const EditedTensor& codes, const std::string& fixture) {
@@ -213,12 +213,13 @@ std::vector<double> decode(const Case& c) {
   const auto groups = column_groups(format, c.group_index);
   EXPECT_TRUE(groups.ok());
   std::vector<double> out(format.rows * format.columns);
-  const uint64_t step = format.group_rows == 1 ? 7 : format.group_rows;
+  const uint64_t step = 7;  // no multiple of the rows under a scale
   const auto pitch = [&](size_t bytes, uint64_t rows) { return bytes / rows; };
   for (uint64_t row = 0; row < format.rows; row += step) {
     const uint64_t group_row = row / format.group_rows;
     CanonicalRows rows;
     rows.rows = std::min(step, format.rows - row);
+    rows.row_in_group = row % format.group_rows;
     rows.codes = Bytes(code_plane).subspan(row * pitch(code_plane.size(), format.rows));
     if (!c.scales.empty())
       rows.scales = c.scales.subspan(group_row * pitch(c.scales.size(), c.w.scale_plane.rows));
@@ -287,7 +288,11 @@ INSTANTIATE_TEST_SUITE_P(
                       "ct-v012-w4a16asym-g32-actordergroup-llama-small", "modelopt-w4a8awq-llama",
                       "modelopt-mxfp4-qwen3moe", "modelopt-w4a8nvfp4-llama",
                       "modelopt-fp8-llama-odd", "other-fp8block-ue8m0-qwen3"),
-    [](const auto& fixture) { return std::regex_replace(fixture.param, std::regex("-"), "_"); });
+    [](const auto& test) {
+      std::string name = test.param;
+      std::ranges::replace(name, '-', '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace imp::quant
