@@ -27,6 +27,7 @@ bool is_often_unlisted(const Weight& weight, const Architecture& architecture) {
     case Role::kRouter:
     case Role::kSharedGateScalar:
     case Role::kTokenEmbedding:
+    case Role::kDsaWeights:
       return true;
     default:
       return draft || weight.role == Role::kOther;
@@ -65,7 +66,8 @@ Status compare(const Model& model, const Weight& weight, const ImportContext& co
     other = other || (quantized && expected.quantized && is_other_scheme(weight, expected));
     if (!quantized && expected.quantized && !missing) missing = expected;
   }
-  if (excluded) found.excluded.push_back(weight.name);
+  // Of a module that nobody named the configuration need not say anything either.
+  if (excluded && weight.role != Role::kOther) found.excluded.push_back(weight.name);
   if (other) found.other.push_back(weight.name);
   if (!missing || is_often_unlisted(weight, context.architecture)) return {};
   const uint32_t codes = weight.find(ComponentKind::kCodes)->tensors.front();
