@@ -6,8 +6,10 @@ target_compile_definitions(imp_checkpoint_editor PRIVATE IMP_TEST_DATA="${PROJEC
 target_link_libraries(imp_checkpoint_editor PUBLIC imp::base nlohmann_json::nlohmann_json)
 
 imp_test(model
-  SOURCES unit/model_architecture_test.cpp unit/model_config_test.cpp unit/model_editor_test.cpp unit/model_exclude_test.cpp
-          unit/model_names_test.cpp unit/model_patterns_test.cpp
+  SOURCES unit/model_architecture_test.cpp unit/model_completeness_test.cpp unit/model_config_ct_test.cpp
+          unit/model_config_fixtures_test.cpp unit/model_config_other_test.cpp unit/model_config_test.cpp
+          unit/model_editor_test.cpp unit/model_exclude_test.cpp unit/model_grouping_test.cpp
+          unit/model_names_test.cpp unit/model_patterns_test.cpp unit/model_roles_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
 imp_test(import
   SOURCES unit/model_dialects_test.cpp unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp

@@ -49,7 +49,7 @@ struct Checkpoint {
   bool has_index = false;
   std::optional<nlohmann::json> config;           ///< config.json
   std::optional<nlohmann::json> hf_quant_config;  ///< hf_quant_config.json
-  std::optional<nlohmann::json> params;           ///< params.json, Mistral's own configuration
+  std::optional<nlohmann::json> params;           ///< params.json, read beside consolidated* only
 
   /// Index into `tensors`, or nullopt.
   std::optional<uint32_t> find(std::string_view name) const;
@@ -61,18 +61,20 @@ struct Checkpoint {
 /// warning names the rest).
 inline constexpr uint64_t kMaxCompanionBytes = 64u << 20;
 
-/// Open the checkpoint in `folder`. The union of the shard headers decides which tensors exist: an
-/// index entry for a tensor that its shard lacks, or for a shard that is not there, is kBadIndex, a
-/// tensor listed twice kDuplicateName; a tensor the index does not list is accepted with a note.
-/// One name in two shards is kShardConflict unless dtype, shape and bytes are equal (then the first
-/// is kept, with a warning). Of a Mistral native set (consolidated*) beside model* only the latter
-/// is read. Without an index, a missing shard of X-00001-of-0000N is kTruncated, as are leftovers
-/// of a broken download (*.incomplete, *.aria2, *.part). Companions: every regular file (symbolic
-/// links are followed) that is not weights, not an index
+/// Open the checkpoint in the folder `path`; the path of its index, or of its only shard, stands
+/// for the folder (kUnsupportedFormat for one shard of several). The union of the shard headers
+/// decides which tensors exist: an index entry for a tensor that its shard lacks, or for a shard
+/// that is not there, is kBadIndex, a tensor listed twice kDuplicateName; a tensor the index does
+/// not list is accepted with a note. One name in two shards is kShardConflict unless dtype, shape
+/// and bytes are equal (then the first is kept, with a warning). Of a Mistral native set
+/// (consolidated*) beside model* only the latter is read. Without an index, a missing shard of
+/// X-00001-of-0000N is kTruncated, as are leftovers of a broken download (*.incomplete, *.aria2,
+/// *.part). Companions: every regular file (symbolic links are followed) that is not weights, not
+/// an index
 /// (*.index.json), not *.py and not hidden.
 /// A .gguf file, or a folder without safetensors: kUnsupportedFormat, saying what is there.
 /// Other errors: those of safetensors::read_header, kBadConfig, kBadName (a shard's file name),
 /// kIo.
-Result<Checkpoint> open_checkpoint(const std::filesystem::path& folder, Log& log);
+Result<Checkpoint> open_checkpoint(const std::filesystem::path& path, Log& log);
 
 }  // namespace imp::hf

@@ -7,6 +7,7 @@
 #include "src/model/architecture_table.h"
 #include "src/model/detect.h"
 #include "src/model/layer_roles.h"
+#include "src/model/usual_leaves.h"
 
 namespace imp::model {
 namespace {
@@ -20,76 +21,9 @@ struct Layer {
   std::map<Role, const Module*> by_role;
 };
 
-// Leaves to name in an error where no other layer shows what this file calls a role.
-constexpr std::pair<Role, const char*> kUsualLeaves[] = {
-    {Role::kTokenEmbedding, "model.embed_tokens"},
-    {Role::kFinalNorm, "model.norm"},
-    {Role::kLmHead, "lm_head"},
-    {Role::kAttnNorm, "input_layernorm"},
-    {Role::kFfnNorm, "post_attention_layernorm"},
-    {Role::kPostAttnNorm, "post_attention_layernorm"},
-    {Role::kPostFfnNorm, "post_feedforward_layernorm"},
-    {Role::kMixerNorm, "norm"},
-    {Role::kAttnQkv, "self_attn.qkv_proj"},
-    {Role::kAttnQ, "self_attn.q_proj"},
-    {Role::kAttnK, "self_attn.k_proj"},
-    {Role::kAttnV, "self_attn.v_proj"},
-    {Role::kAttnO, "self_attn.o_proj"},
-    {Role::kAttnQNorm, "self_attn.q_norm"},
-    {Role::kAttnKNorm, "self_attn.k_norm"},
-    {Role::kAttnSinks, "self_attn.sinks"},
-    {Role::kMlaQA, "self_attn.q_a_proj"},
-    {Role::kMlaQANorm, "self_attn.q_a_layernorm"},
-    {Role::kMlaQB, "self_attn.q_b_proj"},
-    {Role::kMlaQ, "self_attn.q_proj"},
-    {Role::kMlaKvA, "self_attn.kv_a_proj_with_mqa"},
-    {Role::kMlaKvANorm, "self_attn.kv_a_layernorm"},
-    {Role::kMlaKvB, "self_attn.kv_b_proj"},
-    {Role::kGdnQkvz, "linear_attn.in_proj_qkvz"},
-    {Role::kGdnQkv, "linear_attn.in_proj_qkv"},
-    {Role::kGdnZ, "linear_attn.in_proj_z"},
-    {Role::kGdnBa, "linear_attn.in_proj_ba"},
-    {Role::kGdnB, "linear_attn.in_proj_b"},
-    {Role::kGdnA, "linear_attn.in_proj_a"},
-    {Role::kGdnConv, "linear_attn.conv1d"},
-    {Role::kGdnALog, "linear_attn.A_log"},
-    {Role::kGdnDtBias, "linear_attn.dt_bias"},
-    {Role::kGdnNorm, "linear_attn.norm"},
-    {Role::kGdnOut, "linear_attn.out_proj"},
-    {Role::kMambaIn, "mixer.in_proj"},
-    {Role::kMambaConv, "mixer.conv1d"},
-    {Role::kMambaALog, "mixer.A_log"},
-    {Role::kMambaD, "mixer.D"},
-    {Role::kMambaDtBias, "mixer.dt_bias"},
-    {Role::kMambaNorm, "mixer.norm"},
-    {Role::kMambaOut, "mixer.out_proj"},
-    {Role::kFfnGateUp, "mlp.gate_up_proj"},
-    {Role::kFfnGate, "mlp.gate_proj"},
-    {Role::kFfnUp, "mlp.up_proj"},
-    {Role::kFfnDown, "mlp.down_proj"},
-    {Role::kRouter, "mlp.gate"},
-    {Role::kExpertGateUp, "mlp.experts.gate_up_proj"},
-    {Role::kExpertGate, "mlp.experts.*.gate_proj"},
-    {Role::kExpertUp, "mlp.experts.*.up_proj"},
-    {Role::kExpertDown, "mlp.experts.*.down_proj"},
-    {Role::kSharedGate, "mlp.shared_expert.gate_proj"},
-    {Role::kSharedUp, "mlp.shared_expert.up_proj"},
-    {Role::kSharedDown, "mlp.shared_expert.down_proj"},
-    {Role::kSharedGateScalar, "mlp.shared_expert_gate"},
-};
-
 bool has_values(const Module& module) {
   const ModuleTensors& tensors = module.experts.begin()->second;
   return codes_of(tensors).has_value() || tensors.has(Suffix::kParameter);
-}
-
-bool is_parameter(Role role) {
-  const auto* row = std::find_if(std::begin(kUsualLeaves), std::end(kUsualLeaves),
-                                 [&](const auto& candidate) { return candidate.first == role; });
-  if (row == std::end(kUsualLeaves)) return false;
-  const auto found = role_of_leaf(row->second);
-  return found && found->kind == ModuleKind::kOther && role != Role::kGdnConv &&
-         role != Role::kMambaConv;
 }
 
 /// Everything about one checkpoint that the checks share.
@@ -126,17 +60,20 @@ class Completeness {
     return {};
   }
 
-  /// The form of which the layer has most modules must be whole; the first in doubt.
+  /// The form of which the layer has most modules (and then lacks fewest) must be whole; the first
+  /// where it has none.
   Status require_block(uint32_t number, Blocks blocks) {
     if (blocks.empty()) return {};
     const Layer& layer = layers_[number];
     const auto present = [&](Roles roles) {
-      return std::count_if(roles.begin(), roles.end(),
-                           [&](Role role) { return layer.by_role.contains(role); });
+      return static_cast<size_t>(std::count_if(
+          roles.begin(), roles.end(), [&](Role role) { return layer.by_role.contains(role); }));
     };
     Roles best = blocks.front();
-    for (const Roles& roles : blocks)
-      if (present(roles) > present(best)) best = roles;
+    for (const Roles& roles : blocks) {
+      const size_t here = present(roles), there = present(best);
+      if (here > there || (here == there && here > 0 && roles.size() < best.size())) best = roles;
+    }
     for (const Role role : best)
       if (is_promised(role)) IMP_TRY(require(number, role));
     return {};
@@ -169,17 +106,19 @@ class Completeness {
     if (layers_[number].by_role.contains(role)) return {};
     const std::string prefix =
         number == kNone ? "" : "model.layers." + std::to_string(number) + ".";
-    return missing(prefix + leaf_of(role) + (is_parameter(role) ? "" : ".weight"));
+    const std::string leaf = leaf_of(number, role);
+    return missing(prefix + leaf + (is_parameter_leaf(leaf) ? "" : ".weight"));
   }
 
-  /// What this file calls a role, seen in any layer.
-  std::string leaf_of(Role role) const {
-    for (const auto& [number, layer] : layers_)
+  /// What this file calls a role: as seen in any layer, else the name that goes best with its
+  /// neighbours.
+  std::string leaf_of(uint32_t number, Role role) {
+    for (const auto& [other, layer] : layers_)
       if (const auto it = layer.by_role.find(role); it != layer.by_role.end())
         return it->second->leaf;
-    for (const auto& [candidate, leaf] : kUsualLeaves)
-      if (candidate == role) return leaf;
-    return std::string(role_name(role));
+    std::vector<std::string_view> neighbours;
+    for (const Module* module : layers_[number].modules) neighbours.push_back(module->leaf);
+    return usual_leaf(role, neighbours);
   }
 
   Error missing(const std::string& name) const {

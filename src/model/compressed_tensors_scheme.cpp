@@ -25,10 +25,9 @@ std::optional<std::pair<uint64_t, uint64_t>> block_structure(const json& argumen
   const json* value = value_at(arguments, "block_structure");
   if (value == nullptr) return std::pair<uint64_t, uint64_t>{128, 128};
   uint64_t rows = 0, columns = 0;
-  if (value->is_array() && value->size() == 2 && (*value)[0].is_number_unsigned() &&
-      (*value)[1].is_number_unsigned()) {
-    rows = (*value)[0].get<uint64_t>();
-    columns = (*value)[1].get<uint64_t>();
+  if (value->is_array() && value->size() == 2) {
+    rows = as_number((*value)[0]).value_or(0);
+    columns = as_number((*value)[1]).value_or(0);
   } else if (value->is_string()) {
     const std::string text = value->get<std::string>();
     const char* end = text.data() + text.size();
@@ -44,10 +43,10 @@ std::optional<std::pair<uint64_t, uint64_t>> block_structure(const json& argumen
 /// The group size, where -1 means a scale per row.
 std::optional<uint64_t> group_size(const json& arguments) {
   const json* value = value_at(arguments, "group_size");
-  if (value == nullptr || !value->is_number_integer()) return std::nullopt;
-  if (value->is_number_unsigned() && value->get<uint64_t>() > 0) return value->get<uint64_t>();
+  if (value == nullptr) return std::nullopt;
   if (*value == -1) return kWholeRow;
-  return std::nullopt;
+  const auto size = as_number(*value);
+  return size.value_or(0) == 0 ? std::nullopt : size;
 }
 
 /// The strategy that a file may leave out follows from the group size (checkpoint-formats 4.1).

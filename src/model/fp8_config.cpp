@@ -35,15 +35,16 @@ Result<Expectation> read_scheme(const json& section, const std::string& where) {
     expectation.per_tensor = true;
     return expectation;
   }
-  const bool pair = block->is_array() && block->size() == 2 && (*block)[0].is_number_unsigned() &&
-                    (*block)[1].is_number_unsigned() && (*block)[0] != 0 && (*block)[1] != 0;
-  if (!pair)
+  const bool pair = block->is_array() && block->size() == 2;
+  const auto rows = pair ? as_number((*block)[0]) : std::nullopt;
+  const auto columns = pair ? as_number((*block)[1]) : std::nullopt;
+  if (rows.value_or(0) == 0 || columns.value_or(0) == 0)
     return Error{ErrorKind::kBadConfig,
                  "weight_block_size is " + block->dump().substr(0, 40) +
                      ", expected [rows, columns] or null",
                  where, ""};
-  expectation.block_rows = (*block)[0].get<uint64_t>();
-  expectation.group_size = (*block)[1].get<uint64_t>();
+  expectation.block_rows = rows;
+  expectation.group_size = columns;
   return expectation;
 }
 

@@ -27,10 +27,16 @@ inline std::string string_at(const nlohmann::json& object, const char* key) {
   return value != nullptr && value->is_string() ? value->get<std::string>() : "";
 }
 
+/// A whole number that is not negative.
+inline std::optional<uint64_t> as_number(const nlohmann::json& value) {
+  if (!value.is_number_integer()) return std::nullopt;
+  if (!value.is_number_unsigned() && value.get<int64_t>() < 0) return std::nullopt;
+  return value.get<uint64_t>();
+}
+
 inline std::optional<uint64_t> number_at(const nlohmann::json& object, const char* key) {
   const nlohmann::json* value = value_at(object, key);
-  if (value == nullptr || !value->is_number_unsigned()) return std::nullopt;
-  return value->get<uint64_t>();
+  return value == nullptr ? std::nullopt : as_number(*value);
 }
 
 inline bool flag_at(const nlohmann::json& object, const char* key, bool otherwise) {

@@ -228,6 +228,24 @@ TEST(HfCheckpoint, NativeSetAloneIsOpened) {
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_line();
   EXPECT_TRUE(checkpoint->has_index);
   EXPECT_EQ(checkpoint->tensors.size(), 2u);
+  EXPECT_FALSE(checkpoint->params.has_value());
+}
+
+TEST(HfCheckpoint, ParamsAreReadOfANativeSetOnly) {
+  const TempFolder folder;
+  folder.write("consolidated.safetensors", u8_shard({{"a", "1"}}));
+  folder.write("params.json", R"({"n_layers":3})");
+  CollectingLog log;
+  const auto native = open_checkpoint(folder.path(), log);
+  ASSERT_TRUE(native.ok()) << native.error().to_line();
+  ASSERT_TRUE(native->params.has_value());
+  EXPECT_EQ(native->params->at("n_layers"), 3);
+  folder.write("params.json", "[]");
+  expect_refused(folder, ErrorKind::kBadConfig, "params.json", "", "expected an object");
+  folder.write("model.safetensors", u8_shard({{"a", "1"}}));
+  const auto both = open_checkpoint(folder.path(), log);
+  ASSERT_TRUE(both.ok()) << both.error().to_line();
+  EXPECT_FALSE(both->params.has_value());
 }
 
 }  // namespace

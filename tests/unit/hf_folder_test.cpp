@@ -40,9 +40,40 @@ TEST(HfFolder, MissingFolderIsAnIoError) {
 TEST(HfFolder, FilesAreNotFolders) {
   const TempFolder folder;
   const auto gguf = folder.write("x.gguf", "GGUF");
-  const auto shard = folder.write("x.safetensors", u8_shard({}));
+  const auto text = folder.write("x.txt", "x");
   expect_error(gguf, ErrorKind::kUnsupportedFormat, gguf, "is a GGUF file");
-  expect_error(shard, ErrorKind::kUnsupportedFormat, shard, "is a file, expected a folder");
+  expect_error(text, ErrorKind::kUnsupportedFormat, text, "is a file, expected a folder");
+}
+
+TEST(HfFolder, TheOnlyShardStandsForItsFolder) {
+  const TempFolder folder;
+  const auto shard = folder.write("x.safetensors", u8_shard({{"a", "1"}}));
+  CollectingLog log;
+  const auto checkpoint = open_checkpoint(shard, log);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_line();
+  EXPECT_EQ(checkpoint->folder, folder.path());
+  EXPECT_EQ(checkpoint->tensors.size(), 1u);
+  folder.write("y.safetensors", u8_shard({{"b", "1"}}));
+  expect_error(shard, ErrorKind::kUnsupportedFormat, shard, "is not the only weights");
+  const auto none = folder.path() / "z.safetensors";
+  expect_error(none, ErrorKind::kIo, none, "No such file");
+}
+
+TEST(HfFolder, TheIndexStandsForItsFolder) {
+  const TempFolder folder;
+  folder.write("model-00001-of-00002.safetensors", u8_shard({{"a", "1"}}));
+  folder.write("model-00002-of-00002.safetensors", u8_shard({{"b", "1"}}));
+  const auto index = folder.write("model.safetensors.index.json",
+                                  R"({"weight_map":{"a":"model-00001-of-00002.safetensors",)"
+                                  R"("b":"model-00002-of-00002.safetensors"}})");
+  CollectingLog log;
+  const auto checkpoint = open_checkpoint(index, log);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_line();
+  EXPECT_EQ(checkpoint->folder, folder.path());
+  EXPECT_EQ(checkpoint->tensors.size(), 2u);
+  // The index of a native set whose weights are not what is read.
+  const auto native = folder.write("consolidated.safetensors.index.json", "{}");
+  expect_error(native, ErrorKind::kUnsupportedFormat, native, "is not the index of the weights");
 }
 
 TEST(HfFolder, FolderWithoutShardsSaysWhatIsThere) {

@@ -1,20 +1,22 @@
-// The two quantization documents of ModelOpt: which goes first, what they may say, and who else
-// writes such files.
+// ModelOpt's two documents: which goes first, what they may say, and the same through an import.
 #include <gtest/gtest.h>
 
-#include "src/model/quant_config.h"
+#include "tests/unit/model_configs.h"
 #include "tests/unit/model_import.h"
 
 namespace imp::model {
 namespace {
 
-using nlohmann::json;
 using testing::any_has;
 using testing::CheckpointEditor;
+using testing::expect_config_refused;
 using testing::expect_refused;
 using testing::Imported;
+using testing::json;
+using testing::ReadConfig;
 
 constexpr const char* kLlama = "modelopt-nvfp4-compress-llama";
+constexpr const char* kUp = "model.layers.0.mlp.up_proj";
 
 json config_json() {
   return json::parse(R"({"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4",
@@ -28,151 +30,320 @@ json hf_json() {
     "kv_cache_quant_algo": "FP8", "group_size": 16, "exclude_modules": ["a*", "lm_head"]}})");
 }
 
-QuantConfig read(const std::optional<json>& config, const std::optional<json>& hf, Log& log) {
-  const auto result = read_quant_config(config, hf, "in", log);
-  EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error().to_line());
-  return result.ok() ? *result : QuantConfig{};
+ConfigDocuments both(std::optional<json> config, std::optional<json> hf) {
+  return {std::move(config), std::move(hf), std::nullopt, {}};
 }
 
-void expect_error(const std::optional<json>& config, const std::optional<json>& hf, ErrorKind kind,
-                  const std::string& file, const std::string& fragment) {
-  CollectingLog log;
-  const auto result = read_quant_config(config, hf, "in", log);
-  ASSERT_FALSE(result.ok());
-  EXPECT_EQ(error_kind_name(result.error().kind), error_kind_name(kind));
-  EXPECT_EQ(result.error().file, file);
-  EXPECT_NE(result.error().message.find(fragment), std::string::npos) << result.error().message;
+json with_algo(const char* algo) {
+  json config = config_json();
+  config["quantization_config"]["quant_algo"] = algo;
+  return config;
 }
 
-TEST(QuantConfig, ConfigJsonGoesFirst) {
-  CollectingLog log;
-  const QuantConfig config = read(config_json(), hf_json(), log);
-  EXPECT_EQ(config.file, "config.json");
-  EXPECT_EQ(config.quant_algo, "NVFP4");
-  EXPECT_EQ(config.group_size, 16u);
-  EXPECT_EQ(config.exclude_modules, (std::vector<std::string>{"lm_head", "a*"}));
-  EXPECT_EQ(config.producer_version, "0.47.0");
-  EXPECT_TRUE(log.warnings.empty()) << "the order of the patterns is no difference";
+TEST(ModelOptConfig, ConfigJsonGoesFirst) {
+  const ReadConfig config(both(config_json(), hf_json()));
+  EXPECT_EQ(config->dialect, Dialect::kModelOpt);
+  EXPECT_EQ(config->file, "config.json");
+  EXPECT_EQ(config->quantization, "NVFP4");
+  EXPECT_EQ(config->producer, "modelopt 0.47.0");
+  EXPECT_EQ(config->version, "0.47.0");
+  EXPECT_EQ(config->expect(kUp).group_size, 16u);
+  EXPECT_TRUE(config.log.warnings.empty()) << "the order of the patterns is no difference";
 }
 
-TEST(QuantConfig, HfQuantConfigAlone) {
-  CollectingLog log;
-  const QuantConfig config = read(json{{"architectures", "X"}}, hf_json(), log);
-  EXPECT_EQ(config.file, "hf_quant_config.json");
-  EXPECT_EQ(config.quant_algo, "NVFP4");
-  EXPECT_EQ(config.kv_cache_quant_algo, "FP8");
-  EXPECT_EQ(config.group_size, 16u);
-  EXPECT_EQ(config.exclude_modules, (std::vector<std::string>{"a*", "lm_head"}));
-  EXPECT_EQ(config.producer_version, "0.46.1");
-  EXPECT_TRUE(log.warnings.empty());
-  EXPECT_EQ(read(std::nullopt, hf_json(), log).file, "hf_quant_config.json");
-}
-
-TEST(QuantConfig, ConfigJsonAlone) {
-  CollectingLog log;
-  EXPECT_EQ(read(config_json(), std::nullopt, log).file, "config.json");
-  EXPECT_TRUE(log.warnings.empty());
-}
-
-TEST(QuantConfig, AnyMethodThatBeginsWithModeloptIsModelopt) {
-  for (const char* method : {"modelopt", "modelopt_fp4", "modelopt_nvfp4"}) {
-    json config = config_json();
-    config["quantization_config"]["quant_method"] = method;
-    CollectingLog log;
-    EXPECT_EQ(read(config, hf_json(), log).file, "config.json") << method;
+TEST(ModelOptConfig, HfQuantConfigAlone) {
+  for (const auto& first : {std::optional<json>(), std::optional(json{{"model_type", "llama"}})}) {
+    const ReadConfig config(both(first, hf_json()));
+    EXPECT_EQ(config->file, "hf_quant_config.json");
+    EXPECT_EQ(config->quantization, "NVFP4");
+    EXPECT_EQ(config->kv_cache, "FP8");
+    EXPECT_EQ(config->producer, "modelopt 0.46.1");
+    EXPECT_TRUE(config->expect(kUp).quantized);
+    EXPECT_FALSE(config->expect("lm_head").quantized);
+    EXPECT_TRUE(config.log.warnings.empty());
   }
 }
 
-TEST(QuantConfig, AForeignMethodGivesWayToHfQuantConfig) {
+TEST(ModelOptConfig, ConfigJsonAlone) {
+  const ReadConfig config(both(config_json(), std::nullopt));
+  EXPECT_EQ(config->file, "config.json");
+  EXPECT_TRUE(config.log.warnings.empty());
+}
+
+TEST(ModelOptConfig, AnyMethodThatBeginsWithModeloptIsModelopt) {
+  for (const char* method : {"modelopt", "modelopt_fp4", "modelopt_nvfp4", "modelopt_mixed"}) {
+    json config = config_json();
+    config["quantization_config"]["quant_method"] = method;
+    EXPECT_EQ(ReadConfig(both(config, hf_json()))->file, "config.json") << method;
+  }
+}
+
+TEST(ModelOptConfig, T31AForeignMethodGivesWayToHfQuantConfig) {
   json config = config_json();
   config["quantization_config"]["quant_method"] = "fp8";
-  CollectingLog log;
-  EXPECT_EQ(read(config, hf_json(), log).file, "hf_quant_config.json");
-  ASSERT_EQ(log.warnings.size(), 1u);
-  EXPECT_NE(log.warnings[0].find("config.json names quant_method 'fp8'"), std::string::npos)
-      << log.warnings[0];
+  const ReadConfig read(both(config, hf_json()));
+  EXPECT_EQ(read->file, "hf_quant_config.json");
+  ASSERT_EQ(read.log.warnings.size(), 1u);
+  EXPECT_NE(read.log.warnings[0].find("config.json names quant_method 'fp8'"), std::string::npos)
+      << read.log.warnings[0];
 }
 
-TEST(QuantConfig, DifferencesAreWarnings) {
+TEST(ModelOptConfig, DifferencesAreWarnings) {
+  const ReadConfig algos(both(with_algo("FP8"), hf_json()));
+  EXPECT_EQ(algos->quantization, "FP8");
+  EXPECT_EQ(algos.log.warnings,
+            std::vector<std::string>{"config.json says quant_algo 'FP8', hf_quant_config.json says "
+                                     "'NVFP4'; the tensors decide"});
   json config = config_json();
-  config["quantization_config"]["quant_algo"] = "FP8";
-  CollectingLog log;
-  EXPECT_EQ(read(config, hf_json(), log).quant_algo, "FP8");
-  ASSERT_EQ(log.warnings.size(), 1u);
-  EXPECT_EQ(
-      log.warnings[0],
-      "config.json says quant_algo 'FP8', hf_quant_config.json says 'NVFP4'; the tensors decide");
-
-  config = config_json();
   config["quantization_config"]["ignore"].push_back("b");
-  CollectingLog other;
-  EXPECT_EQ(read(config, hf_json(), other).exclude_modules.size(), 3u);
-  ASSERT_EQ(other.warnings.size(), 1u);
-  EXPECT_EQ(other.warnings[0],
-            "config.json and hf_quant_config.json exclude different modules; the tensors decide");
+  const ReadConfig lists(both(config, hf_json()));
+  EXPECT_EQ(lists.log.warnings,
+            std::vector<std::string>{"config.json and hf_quant_config.json exclude different "
+                                     "modules; the tensors decide"});
 }
 
-TEST(QuantConfig, KvCacheSchemes) {
-  const std::pair<const char*, const char*> rows[] = {
-      {R"({"dynamic": false, "num_bits": 8, "type": "float"})", "FP8"},
-      {R"("NVFP4")", "NVFP4"},
-      {"null", ""},
-      {R"({"num_bits": 8, "type": "int"})", "unknown"},
-      {R"({"num_bits": 4, "type": "float"})", "unknown"},
-      {R"({"num_bits": "8", "type": "float"})", "unknown"},
-      {R"({"type": "float"})", "unknown"},
-      {"8", "unknown"},
-      {"[]", "unknown"},
+// T9: one list, two keys; neither document's key is the other's.
+TEST(ModelOptConfig, T09EachDocumentHasItsOwnKeyForTheList) {
+  EXPECT_FALSE(ReadConfig(both(config_json(), std::nullopt))->expect("lm_head").quantized);
+  EXPECT_FALSE(ReadConfig(both(std::nullopt, hf_json()))->expect("lm_head").quantized);
+  json config = config_json();
+  config["quantization_config"]["exclude_modules"] = {kUp};
+  EXPECT_TRUE(ReadConfig(both(config, std::nullopt))->expect(kUp).quantized);
+  json hf = hf_json();
+  hf["quantization"]["ignore"] = {kUp};
+  EXPECT_TRUE(ReadConfig(both(std::nullopt, hf))->expect(kUp).quantized);
+}
+
+struct AlgoRow {
+  const char* algo;
+  uint32_t bits;
+  bool is_float;
+  uint64_t group;  ///< 0: one scale a tensor
+  uint64_t block_rows;
+  bool activations_8bit;
+  bool weight_only;
+};
+
+// Checkpoint formats, sections 3.2 to 3.8, every string that an export has.
+constexpr AlgoRow kAlgos[] = {
+    {"FP8", 8, true, 0, 0, true, false},
+    {"FP8_PER_CHANNEL_PER_TOKEN", 8, true, kWholeRow, 0, true, false},
+    {"fp8_pb_wo", 8, true, 128, 128, false, true},
+    {"FP8_PB_WO", 8, true, 128, 128, false, true},
+    {"fp8_pb_real", 8, true, 128, 128, false, true},
+    {"W4A16_AWQ", 4, false, 128, 0, false, true},
+    {"W4A8_AWQ", 4, false, 128, 0, true, false},
+    {"W8A16", 8, false, kWholeRow, 0, false, true},
+    {"W8A8_SQ_PER_CHANNEL", 8, false, kWholeRow, 0, true, false},
+    {"NVFP4", 4, true, 16, 0, false, false},
+    {"nvfp4", 4, true, 16, 0, false, false},
+    {"W4A16_NVFP4", 4, true, 16, 0, false, true},
+    {"NVFP4_AWQ", 4, true, 16, 0, false, false},
+    {"NVFP4_SVD", 4, true, 16, 0, false, false},
+    {"W4A8_NVFP4_FP8", 4, true, 32, 0, true, false},
+    {"mxfp4", 4, true, 32, 0, false, false},
+    {"MXFP4", 4, true, 32, 0, false, false},
+    {"W4A8_MXFP4_FP8", 4, true, 32, 0, true, false},
+    {"MXFP8", 8, true, 32, 0, true, false},
+};
+
+TEST(ModelOptConfig, EveryAlgorithm) {
+  for (const AlgoRow& row : kAlgos) {
+    json config = with_algo(row.algo);
+    config["quantization_config"].erase("config_groups");
+    const ReadConfig read(both(config, std::nullopt));
+    EXPECT_EQ(read->quantization, row.algo);
+    const Expectation e = read->expect(kUp);
+    EXPECT_TRUE(e.quantized) << row.algo;
+    EXPECT_EQ(e.word, row.algo);
+    EXPECT_EQ(e.bits, row.bits) << row.algo;
+    EXPECT_EQ(e.is_float, row.is_float) << row.algo;
+    EXPECT_EQ(e.symmetric, true) << row.algo;
+    EXPECT_EQ(e.per_tensor, row.group == 0) << row.algo;
+    EXPECT_EQ(e.group_size, row.group == 0 ? std::nullopt : std::optional(row.group)) << row.algo;
+    EXPECT_EQ(e.block_rows, row.block_rows == 0 ? std::nullopt : std::optional(row.block_rows));
+    EXPECT_EQ(e.activations_8bit, row.activations_8bit) << row.algo;
+    EXPECT_EQ(e.weight_only, row.weight_only) << row.algo;
+  }
+}
+
+TEST(ModelOptConfig, AnAlgorithmThatNoExportHasIsNamed) {
+  for (const char* algo : {"W4A8_MXFP4_MXFP8", "NVFP4_ARC", "W4A8_QSERVE_PER_GROUP", "FP4"}) {
+    expect_config_refused(both(with_algo(algo), std::nullopt), ErrorKind::kUnsupportedScheme,
+                          "in/config.json", "quant_algo is '" + std::string(algo) + "'");
+    json hf = hf_json();
+    hf["quantization"]["quant_algo"] = algo;
+    expect_config_refused(both(std::nullopt, hf), ErrorKind::kUnsupportedScheme,
+                          "in/hf_quant_config.json", "quant_algo is '" + std::string(algo) + "'");
+  }
+}
+
+TEST(ModelOptConfig, GroupSizesComeFromEitherDocument) {
+  json config = with_algo("W4A16_NVFP4");
+  config["quantization_config"]["config_groups"]["group_0"]["weights"]["group_size"] = 32;
+  EXPECT_EQ(ReadConfig(both(config, std::nullopt))->expect(kUp).group_size, 32u);
+  config["quantization_config"].erase("config_groups");
+  json hf = hf_json();
+  hf["quantization"]["quant_algo"] = "W4A16_NVFP4";
+  hf["quantization"]["group_size"] = 32;
+  EXPECT_EQ(ReadConfig(both(config, hf))->expect(kUp).group_size, 32u);
+  EXPECT_EQ(ReadConfig(both(config, std::nullopt))->expect(kUp).group_size, 16u);
+}
+
+TEST(ModelOptConfig, OnlyTheKvCache) {
+  json hf = hf_json();
+  hf["quantization"]["quant_algo"] = nullptr;
+  const ReadConfig read(both(std::nullopt, hf));
+  EXPECT_EQ(read->quantization, "");
+  EXPECT_EQ(read->kv_cache, "FP8");
+  EXPECT_FALSE(read->expect(kUp).quantized);
+  EXPECT_EQ(read->expect(kUp).bits, std::nullopt);
+}
+
+// T8: the list may be wrong, so what is left out is described all the same.
+TEST(ModelOptConfig, T08WhatIsExcludedIsDescribed) {
+  const ReadConfig read(both(config_json(), std::nullopt));
+  const Expectation head = read->expect("lm_head");
+  EXPECT_FALSE(head.quantized);
+  EXPECT_EQ(head.word, "NVFP4");
+  EXPECT_EQ(head.group_size, 16u);
+}
+
+TEST(ModelOptConfig, RoutersNormsAndEmbeddingsNeedNoEntry) {
+  const ReadConfig read(both(config_json(), std::nullopt));
+  for (const char* module :
+       {"model.embed_tokens", "model.norm", "model.layers.0.mlp.gate",
+        "model.layers.0.block_sparse_moe.gate", "model.layers.0.mlp.shared_expert_gate",
+        "model.layers.0.input_layernorm", "model.layers.0.linear_attn.conv1d"})
+    EXPECT_FALSE(read->expect(module).quantized) << module;
+  for (const char* module :
+       {"model.layers.0.mlp.experts.7.up_proj", "model.layers.0.mlp.experts.gate_up_proj",
+        "model.layers.0.self_attn.kv_b_proj", "model.layers.0.what.ever"})
+    EXPECT_TRUE(read->expect(module).quantized) << module;
+}
+
+// T10, T11: stars, and prefixes of another spelling than the tensors'.
+TEST(ModelOptConfig, T10T11PatternsAreNeitherLiteralNorBoundToOnePrefix) {
+  json config = config_json();
+  config["quantization_config"]["ignore"] = {"model.language_model.layers.0.self_attn*",
+                                             "mtp*",
+                                             "language_model.layers.1.mlp.*",
+                                             "backbone.layers.2*",
+                                             "*shared_head*",
+                                             "nothing.at.all"};
+  const ReadConfig read(both(config, std::nullopt));
+  for (const char* module :
+       {"model.layers.0.self_attn.q_proj", "mtp.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj",
+        "model.layers.1.mlp", "model.layers.2.mixer.in_proj", "model.layers.9.shared_head.head"})
+    EXPECT_FALSE(read->expect(module).quantized) << module;
+  for (const char* module : {"model.layers.0.mlp.up_proj", "model.layers.1.self_attn.q_proj",
+                             "model.layers.3.mixer.in_proj"})
+    EXPECT_TRUE(read->expect(module).quantized) << module;
+  EXPECT_EQ(read->unmatched(), std::vector<std::string>{"nothing.at.all"});
+}
+
+json mixed_json() {
+  json config = with_algo("MIXED_PRECISION");
+  config["quantization_config"]["ignore"] = json::array();
+  config["quantization_config"]["quantized_layers"] = json::parse(R"({
+    "model.language_model.layers.0.self_attn.q_proj": {"quant_algo": "FP8"},
+    "model.layers.0.mlp.experts": {"quant_algo": "NVFP4", "group_size": 16},
+    "model.layers.0.mlp.experts.3": {"quant_algo": "W4A16_NVFP4", "group_size": 32},
+    "lm_head": {"quant_algo": "fp8_pb_wo"}})");
+  return config;
+}
+
+TEST(ModelOptConfig, MixedPrecisionTakesTheClosestContainer) {
+  const ReadConfig read(both(mixed_json(), std::nullopt));
+  EXPECT_EQ(read->expect("model.layers.0.self_attn.q_proj").word, "FP8");
+  EXPECT_EQ(read->expect("model.layers.0.mlp.experts.0.up_proj").word, "NVFP4");
+  EXPECT_EQ(read->expect("model.layers.0.mlp.experts.gate_up_proj").word, "NVFP4");
+  EXPECT_EQ(read->expect("model.layers.0.mlp.experts.3.up_proj").group_size, 32u);
+  EXPECT_EQ(read->expect("model.layers.0.mlp.experts.31.up_proj").group_size, 16u)
+      << "containers end at dots";
+  EXPECT_EQ(read->expect("lm_head").block_rows, 128u);
+  for (const char* module : {"model.layers.0.self_attn.k_proj", "model.layers.1.mlp.experts.0.w1",
+                             "model.layers.0.self_attn.q_proj2"}) {
+    EXPECT_FALSE(read->expect(module).quantized) << module;
+    EXPECT_EQ(read->expect(module).word, "") << module;
+  }
+  EXPECT_TRUE(read->unmatched().empty());
+}
+
+TEST(ModelOptConfig, MixedPrecisionFromTheOtherDocumentOrFromGroups) {
+  json config = mixed_json();
+  json hf = hf_json();
+  hf["quantization"]["quant_algo"] = "MIXED_PRECISION";
+  hf["quantization"]["quantized_layers"] = config["quantization_config"]["quantized_layers"];
+  config["quantization_config"].erase("quantized_layers");
+  config["quantization_config"].erase("config_groups");
+  EXPECT_EQ(ReadConfig(both(config, hf))->expect("lm_head").word, "fp8_pb_wo");
+
+  config["quantization_config"]["config_groups"] = json::parse(R"({
+    "group_0": {"weights": {"num_bits": 8, "type": "float"}, "targets": ["a.b"]},
+    "group_1": {"weights": {"num_bits": 4, "type": "float", "group_size": 16}, "targets": ["a.c"]}})");
+  const ReadConfig groups(both(config, std::nullopt));
+  EXPECT_EQ(groups->expect("a.b").word, "FP8");
+  EXPECT_EQ(groups->expect("a.c").word, "NVFP4");
+  EXPECT_FALSE(groups->expect("a.d").quantized);
+
+  config["quantization_config"].erase("config_groups");
+  expect_config_refused(both(config, std::nullopt), ErrorKind::kBadConfig, "in/config.json",
+                        "without 'quantized_layers'");
+}
+
+TEST(ModelOptConfig, MixedPrecisionNamesTheModuleOfAnUnknownAlgorithm) {
+  json config = mixed_json();
+  config["quantization_config"]["quantized_layers"]["lm_head"]["quant_algo"] = "INT3";
+  CollectingLog log;
+  const auto result = read_quant_config(both(config, std::nullopt), "in", log);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::kUnsupportedScheme);
+  EXPECT_EQ(result.error().tensor, "lm_head");
+  EXPECT_NE(result.error().message.find("quant_algo is 'INT3'"), std::string::npos);
+}
+
+TEST(ModelOptConfig, KvCacheSchemes) {
+  const std::tuple<const char*, const char*, bool> rows[] = {
+      {R"({"dynamic": false, "num_bits": 8, "type": "float"})", "FP8", false},
+      {R"("NVFP4")", "NVFP4", false},
+      {R"("INT8")", "INT8", false},
+      {R"("NVFP4_AFFINE")", "NVFP4_AFFINE", false},
+      {"null", "", false},
+      {R"("FP8_NEW")", "FP8_NEW", true},
+      {R"({"num_bits": 8, "type": "int"})", "unknown", true},
+      {R"({"num_bits": 4, "type": "float"})", "unknown", true},
+      {R"({"num_bits": "8", "type": "float"})", "unknown", true},
+      {R"({"type": "float"})", "unknown", true},
+      {"8", "unknown", true},
+      {"[]", "unknown", true},
   };
-  for (const auto& [text, expected] : rows) {
+  for (const auto& [text, expected, warned] : rows) {
     json config = config_json();
     config["quantization_config"]["kv_cache_scheme"] = json::parse(text);
-    CollectingLog log;
-    EXPECT_EQ(read(config, std::nullopt, log).kv_cache_quant_algo, expected) << text;
+    const ReadConfig read(both(config, std::nullopt));
+    EXPECT_EQ(read->kv_cache, expected) << text;
+    EXPECT_EQ(read.log.warnings.size(), warned ? 1u : 0u) << text;
   }
 }
 
-TEST(QuantConfig, FieldsOfAnotherTypeAreAsGoodAsAbsent) {
-  json config = json::parse(
+TEST(ModelOptConfig, FieldsOfAnotherTypeAreAsGoodAsAbsent) {
+  const json config = json::parse(
       R"({"quantization_config": {"quant_method": "modelopt", "quant_algo": 4, "ignore": {"lm_head": 1},
-    "producer": "me", "group_size": -16, "config_groups": [1, 2]}})");
-  CollectingLog log;
-  const QuantConfig read_config = read(config, std::nullopt, log);
-  EXPECT_EQ(read_config.quant_algo, "");
-  EXPECT_TRUE(read_config.exclude_modules.empty());
-  EXPECT_EQ(read_config.producer_version, "");
-  EXPECT_EQ(read_config.group_size, std::nullopt);
+    "producer": "me", "group_size": -16, "config_groups": [1, 2], "quantized_layers": []}})");
+  const ReadConfig read(both(config, std::nullopt));
+  EXPECT_EQ(read->quantization, "");
+  EXPECT_TRUE(read->unmatched().empty());
+  EXPECT_EQ(read->version, "");
+  EXPECT_EQ(read->producer, "modelopt");
 }
 
-TEST(QuantConfig, OtherProducersAreNamed) {
-  for (const char* method : {"awq", "gptq", "compressed-tensors", "fp8", "bitsandbytes"}) {
-    json config = config_json();
-    config["quantization_config"]["quant_method"] = method;
-    expect_error(config, std::nullopt, ErrorKind::kUnsupportedFormat, "in",
-                 "quant_method is '" + std::string(method) + "'");
-  }
-  json config = config_json();
-  config["quantization_config"].erase("quant_method");
-  expect_error(config, std::nullopt, ErrorKind::kUnsupportedFormat, "in",
-               "quant_method is '(none named)'");
-}
-
-TEST(QuantConfig, NoQuantization) {
-  expect_error(json::object(), std::nullopt, ErrorKind::kUnsupportedFormat, "in",
-               "no quantization found");
-  expect_error(std::nullopt, std::nullopt, ErrorKind::kUnsupportedFormat, "in",
-               "no quantization found");
-  expect_error(json{{"quantization_config", nullptr}}, std::nullopt, ErrorKind::kUnsupportedFormat,
-               "in", "no quantization found");
-}
-
-TEST(QuantConfig, DocumentsOfAnotherForm) {
-  expect_error(json{{"quantization_config", "modelopt"}}, hf_json(), ErrorKind::kBadConfig,
-               "in/config.json", "no JSON object");
-  expect_error(config_json(), json{{"quantization", 1}}, ErrorKind::kBadConfig,
-               "in/hf_quant_config.json", "no object 'quantization'");
-  expect_error(config_json(), json::object(), ErrorKind::kBadConfig, "in/hf_quant_config.json",
-               "no object 'quantization'");
+TEST(ModelOptConfig, DocumentsOfAnotherForm) {
+  expect_config_refused(both(json{{"quantization_config", "modelopt"}}, hf_json()),
+                        ErrorKind::kBadConfig, "in/config.json", "no JSON object");
+  for (const json& hf : {json{{"quantization", 1}}, json::object()})
+    expect_config_refused(both(config_json(), hf), ErrorKind::kBadConfig, "in/hf_quant_config.json",
+                          "no object 'quantization'");
 }
 
 // The same through a whole checkpoint.
@@ -191,54 +362,11 @@ TEST(ImportConfig, EachDocumentAloneIsEnough) {
   EXPECT_TRUE(second.log.warnings.empty());
 }
 
-TEST(ImportConfig, WithoutBothThereIsNoQuantization) {
+TEST(ImportConfig, AnUnknownAlgorithmIsRefusedByName) {
   CheckpointEditor editor(kLlama);
-  editor.remove_file("hf_quant_config.json");
-  editor.config().erase("quantization_config");
-  expect_refused(editor, ErrorKind::kUnsupportedFormat, "", "",
-                 "unquantized checkpoints are not supported");
-}
-
-TEST(ImportConfig, OtherAlgorithmsAreRefusedByName) {
-  // Every string that ModelOpt's exporter emits but NVFP4 (checkpoint formats, section 3.2).
-  for (const char* algo :
-       {"FP8", "FP8_PER_CHANNEL_PER_TOKEN", "fp8_pb_wo", "fp8_pb_real", "W4A16_AWQ", "W4A8_AWQ",
-        "W8A16", "W8A8_SQ_PER_CHANNEL", "W4A16_NVFP4", "NVFP4_AWQ", "NVFP4_SVD", "W4A8_NVFP4_FP8",
-        "mxfp4", "W4A8_MXFP4_FP8", "MXFP8", "MIXED_PRECISION", "nvfp4"}) {
-    CheckpointEditor editor(kLlama);
-    editor.set_quant_algo(algo);
-    expect_refused(editor, ErrorKind::kUnsupportedScheme, "config.json", "",
-                   "quant_algo is '" + std::string(algo) + "'; supported is NVFP4");
-  }
-}
-
-TEST(ImportConfig, OnlyTheKvCacheQuantized) {
-  CheckpointEditor editor(kLlama);
-  editor.config()["quantization_config"].erase("quant_algo");
-  editor.hf_quant_config()["quantization"]["quant_algo"] = nullptr;
+  editor.set_quant_algo("NVFP4_ARC");
   expect_refused(editor, ErrorKind::kUnsupportedScheme, "config.json", "",
-                 "only the KV cache is quantized");
-}
-
-TEST(ImportConfig, GroupsOf32AreRefused) {
-  CheckpointEditor editor(kLlama);
-  editor.config()["quantization_config"]["config_groups"]["group_0"]["weights"]["group_size"] = 32;
-  expect_refused(editor, ErrorKind::kUnsupportedScheme, "config.json", "",
-                 "group_size is 32, expected 16");
-  CheckpointEditor hf_only(kLlama);
-  hf_only.config().erase("quantization_config");
-  hf_only.hf_quant_config()["quantization"]["group_size"] = 32;
-  expect_refused(hf_only, ErrorKind::kUnsupportedScheme, "hf_quant_config.json", "",
-                 "group_size is 32, expected 16");
-}
-
-TEST(ImportConfig, KvCacheAlgorithms) {
-  for (const char* algo : {"INT8", "NVFP4_AFFINE"}) {
-    CheckpointEditor editor(kLlama);
-    editor.config()["quantization_config"]["kv_cache_scheme"] = algo;
-    expect_refused(editor, ErrorKind::kUnsupportedScheme, "config.json", "",
-                   "KV cache scheme is '" + std::string(algo) + "'; supported are FP8 and NVFP4");
-  }
+                 "quant_algo is 'NVFP4_ARC'");
 }
 
 TEST(ImportConfig, AKvCacheWithoutScalesIsNormal) {
@@ -251,13 +379,20 @@ TEST(ImportConfig, AKvCacheWithoutScalesIsNormal) {
         << "absent stays absent";
 }
 
-TEST(ImportConfig, AForeignSectionBesideModeloptsFileIsAWarning) {
+TEST(ImportConfig, T31AForeignSectionBesideModeloptsFileIsAWarning) {
   CheckpointEditor editor(kLlama);
   editor.config()["quantization_config"] = {{"quant_method", "fp8"},
                                             {"activation_scheme", "dynamic"}};
   const Imported imported(editor);
   ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_EQ(imported.model->quantization, "NVFP4");
   EXPECT_TRUE(any_has(imported.log.warnings, "config.json names quant_method 'fp8'"));
+}
+
+TEST(ImportConfig, T40ComfyUisMetadataIsRefused) {
+  CheckpointEditor editor(kLlama);
+  editor.metadata()["_quantization_metadata"] = "{}";
+  expect_refused(editor, ErrorKind::kUnsupportedFormat, "", "", "_quantization_metadata");
 }
 
 TEST(ImportConfig, MalformedJson) {

@@ -67,17 +67,44 @@ constexpr PatternRow kRows[] = {
 TEST(Patterns, MatchAsFnmatchDoes) {
   for (const PatternRow& row : kRows) {
     CollectingLog log;
-    ModulePatterns patterns({row.pattern}, log);
+    ModulePatterns patterns({row.pattern}, PatternStyle::kWholeName, log);
     EXPECT_EQ(patterns.matches(row.module), row.matches)
         << row.pattern << " against " << row.module;
     EXPECT_TRUE(log.warnings.empty()) << row.pattern;
   }
 }
 
+// modules_to_not_convert: any run of whole components.
+constexpr PatternRow kComponentRows[] = {
+    {"lm_head", "lm_head", true},
+    {"lm_head", "lm_head2", false},
+    {"mlp.gate", "model.layers.3.mlp.gate", true},
+    {"mlp.gate", "model.layers.3.mlp.gate_proj", false},
+    {"gate", "model.layers.3.mlp.gate", true},
+    {"gate", "model.layers.3.mlp.gate.x", true},
+    {"visual", "model.visual.blocks.0.attn", true},
+    {"visual", "model.visualx.blocks", false},
+    {"model.layers.1", "model.layers.1.mlp.up_proj", true},
+    {"model.layers.1", "model.layers.11.mlp.up_proj", false},
+    {"model.layers.*.self_attn", "model.layers.7.self_attn.q_proj", true},
+    {"model.layers.*.self_attn", "model.layers.7.mlp.up_proj", false},
+    {"language_model.model.layers.0", "model.layers.0.mlp.up_proj", true},
+    {"", "lm_head", false},
+};
+
+TEST(Patterns, OfComponents) {
+  for (const PatternRow& row : kComponentRows) {
+    CollectingLog log;
+    ModulePatterns patterns({row.pattern}, PatternStyle::kComponents, log);
+    EXPECT_EQ(patterns.matches(row.module), row.matches)
+        << row.pattern << " against " << row.module;
+  }
+}
+
 TEST(Patterns, OneThatCannotBeReadIsDroppedWithAWarning) {
   for (const char* broken : {"a[z-a]b", "a[!]b", "\xFF*"}) {
     CollectingLog log;
-    ModulePatterns patterns({broken, "lm_head"}, log);
+    ModulePatterns patterns({broken, "lm_head"}, PatternStyle::kWholeName, log);
     ASSERT_EQ(log.warnings.size(), 1u) << broken;
     EXPECT_NE(log.warnings[0].find(std::string("'") + broken + "' cannot be read"),
               std::string::npos)
@@ -89,7 +116,8 @@ TEST(Patterns, OneThatCannotBeReadIsDroppedWithAWarning) {
 
 TEST(Patterns, RemembersWhichMatchedNothing) {
   CollectingLog log;
-  ModulePatterns patterns({"lm_head", "model.language_model.norm", "never*", "*_proj"}, log);
+  ModulePatterns patterns({"lm_head", "model.language_model.norm", "never*", "*_proj"},
+                          PatternStyle::kWholeName, log);
   EXPECT_FALSE(patterns.matches("something"));
   EXPECT_EQ(patterns.unmatched().size(), 4u);
   EXPECT_TRUE(patterns.matches("lm_head"));
@@ -100,7 +128,7 @@ TEST(Patterns, RemembersWhichMatchedNothing) {
 
 TEST(Patterns, EveryPatternThatMatchesIsMarked) {
   CollectingLog log;
-  ModulePatterns patterns({"lm_head", "lm_*", "*"}, log);
+  ModulePatterns patterns({"lm_head", "lm_*", "*"}, PatternStyle::kWholeName, log);
   EXPECT_TRUE(patterns.matches("lm_head"));
   EXPECT_TRUE(patterns.unmatched().empty());
 }

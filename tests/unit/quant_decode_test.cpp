@@ -284,7 +284,7 @@ INSTANTIATE_TEST_SUITE_P(
                       "ct-v012-sparse24-fp8dynamic-llama-small",
                       "ct-v012-sparse24-w8a8-llama-small", "ct-v012-sparsebitmask-bf16-llama-small",
                       "ct-v012-w4a16-g32-actordergroup-qwen3moe",
-                      "ct-v012-w4a16asym-g32-actordergroup-llama-small", "modelopt-int4-llama",
+                      "ct-v012-w4a16asym-g32-actordergroup-llama-small", "modelopt-w4a8awq-llama",
                       "modelopt-mxfp4-qwen3moe", "modelopt-w4a8nvfp4-llama",
                       "modelopt-fp8-llama-odd", "other-fp8block-ue8m0-qwen3"),
     [](const auto& fixture) { return std::regex_replace(fixture.param, std::regex("-"), "_"); });

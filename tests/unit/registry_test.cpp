@@ -93,9 +93,12 @@ TEST(Registry, KernelsKnowTheNumbersOfTheModel) {
   const auto supports = [](layouts::LayoutId layout, model::Scheme scheme) {
     return kernels::cpu_gemm_supports(static_cast<uint16_t>(layout), static_cast<uint16_t>(scheme));
   };
-  for (const auto layout :
-       {layouts::LayoutId::kPlain, layouts::LayoutId::kMma64, layouts::LayoutId::kNative})
-    EXPECT_TRUE(supports(layout, model::Scheme::kNvfp4));
+  for (const layouts::LayoutVariant& variant : layouts::kVariants)
+    if (variant.scheme != layouts::kEveryScheme) {
+      const auto scheme = static_cast<model::Scheme>(variant.scheme);
+      EXPECT_TRUE(supports(variant.layout, scheme)) << variant.scheme_name;
+      EXPECT_TRUE(supports(layouts::LayoutId::kPlain, scheme)) << variant.scheme_name;
+    }
   for (const auto scheme : {model::Scheme::kF32, model::Scheme::kF16, model::Scheme::kBf16}) {
     EXPECT_TRUE(supports(layouts::LayoutId::kPlain, scheme));
     EXPECT_FALSE(supports(layouts::LayoutId::kMma64, scheme));

@@ -221,8 +221,8 @@ TEST(Verify, NumbersWithoutAMeaningAreRefused) {
     const char* fragment;
   };
   const Change changes[] = {
-      {"role", [](Damaged& d, size_t o, size_t) { d.operand(o).role = 999; },
-       ErrorKind::kUnsupportedVersion, "role 999"},
+      {"role", [](Damaged& d, size_t o, size_t) { d.operand(o).role = 998; },
+       ErrorKind::kUnsupportedVersion, "role 998"},
       {"scheme", [](Damaged& d, size_t o, size_t) { d.operand(o).scheme = 999; },
        ErrorKind::kUnsupportedVersion, "scheme 999"},
       {"layout", [](Damaged& d, size_t, size_t f) { d.form(f).layout = 999; },
