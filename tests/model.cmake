@@ -12,7 +12,7 @@ imp_test(model
           unit/model_names_test.cpp unit/model_patterns_test.cpp unit/model_roles_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
 imp_test(import
-  SOURCES unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp
+  SOURCES unit/model_dialects_test.cpp unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp
           unit/model_scales_test.cpp unit/model_select_test.cpp unit/model_traps_formats_test.cpp
           unit/model_traps_scales_test.cpp unit/model_traps_stacks_test.cpp unit/model_values_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
