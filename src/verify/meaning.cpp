@@ -251,10 +251,10 @@ uint64_t expected_multipliers(const artifact::OperandRecord& operand) {
 Status check_groups(const artifact::Reader& reader, const artifact::OperandRecord& operand) {
   const auto scheme = static_cast<Scheme>(operand.scheme);
   const uint32_t fixed = model::group_size_of(scheme);
-  const bool free = model::is_integer(scheme) || scheme == Scheme::kFp8;
-  const bool fits = free ? operand.group_size <= operand.k
-                         : operand.group_size == fixed && operand.group_rows == 0 &&
-                               (fixed == 0 || operand.k % fixed == 0);
+  // Integers and fp8 have groups of any size; the last, or only, one may be short.
+  if (model::is_integer(scheme) || scheme == Scheme::kFp8) return {};
+  const bool fits = operand.group_size == fixed && operand.group_rows == 0 &&
+                    (fixed == 0 || operand.k % fixed == 0);
   if (fits) return {};
   return Error{ErrorKind::kBadShape,
                "group size " + std::to_string(operand.group_size) + ", group rows " +
