@@ -48,7 +48,12 @@ struct Differences {
   std::vector<std::string> excluded;  ///< quantized, but excluded
   std::vector<std::string> plain;     ///< not quantized, but not excluded
   std::vector<std::string> other;     ///< of another width or kind of number (trap T12)
+  std::vector<std::string> gates;     ///< gates of DeltaNet, quantized at all (trap T51)
 };
+
+bool is_deltanet_gate(Role role) {
+  return role == Role::kGdnA || role == Role::kGdnB || role == Role::kGdnBa;
+}
 
 bool is_other_scheme(const Weight& weight, const Expectation& expected) {
   const bool bits = expected.bits && *expected.bits != code_bits(weight.scheme);
@@ -69,6 +74,7 @@ Status compare(const Model& model, const Weight& weight, const ImportContext& co
   // Of a module that nobody named the configuration need not say anything either.
   if (excluded && weight.role != Role::kOther) found.excluded.push_back(weight.name);
   if (other) found.other.push_back(weight.name);
+  if (quantized && is_deltanet_gate(weight.role)) found.gates.push_back(weight.name);
   if (!missing || is_often_unlisted(weight, context.architecture)) return {};
   const uint32_t codes = weight.find(ComponentKind::kCodes)->tensors.front();
   if (promises_partition(context, *missing, weight))
@@ -120,6 +126,8 @@ void warn_of_differences(const Differences& found, const std::string& file, Log&
           "quantized although " + file + " excludes them", log);
   warn_of(found.plain, "not quantized although " + file + " does not exclude it",
           "not quantized although " + file + " does not exclude them", log);
+  const std::string gates = "quantized, which recipes leave out: DeltaNet's gates are sensitive";
+  warn_of(found.gates, gates, gates, log);
   warn_of(found.other, "of another scheme than " + file + " says; the tensors decide",
           "of another scheme than " + file + " says; the tensors decide", log);
 }
