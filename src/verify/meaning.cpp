@@ -113,7 +113,10 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
   IMP_TRY(check_groups(reader, operand));
   for (const artifact::PartRecord& part : reader.parts_of(operand)) {
     const uint64_t multipliers = expected_multipliers(operand);
-    if (part.multiplier_count != multipliers ||
+    // One dialect of fp8 defines its scale as 1 and writes none.
+    const bool unscaled = static_cast<Scheme>(operand.scheme) == Scheme::kFp8 &&
+                          operand.group_size == 0 && part.multiplier_count == 0;
+    if ((part.multiplier_count != multipliers && !unscaled) ||
         (part.input_scale_count != 0 && part.input_scale_count != operand.experts))
       return Error{ErrorKind::kBadRecord,
                    "a part has " + std::to_string(part.multiplier_count) +

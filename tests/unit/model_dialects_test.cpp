@@ -122,6 +122,62 @@ TEST(Dialects, StacksThatAreNotTransposed) {
             Encoding::kRows);
 }
 
+/// One layer in Mistral's own names, FP8, with or without the scales.
+Result<Model> import_mistral(const testing::TempFolder& folder, const char* activations,
+                             bool scales, CollectingLog& log) {
+  Checkpoint file(json::object());
+  for (const char* name : {"tok_embeddings.weight", "output.weight"})
+    file.add(name, "BF16", {32, 64});
+  for (const char* name :
+       {"norm.weight", "layers.0.attention_norm.weight", "layers.0.ffn_norm.weight"})
+    file.add(name, "BF16", {64});
+  for (const char* module : {"attention.wq", "attention.wk", "attention.wv", "attention.wo",
+                             "feed_forward.w1", "feed_forward.w3", "feed_forward.w2"}) {
+    const std::string name = std::string("layers.0.") + module;
+    file.add(name + ".weight", "F8_E4M3", {64, 64});
+    if (!scales) continue;
+    file.add(name + ".qscale_weight", "F32", {});
+    file.add(name + ".qscale_act", "F32", {});
+  }
+  const json params = {
+      {"dim", 64},
+      {"n_layers", 1},
+      {"hidden_dim", 64},
+      {"quantization", {{"qformat_weight", "fp8_e4m3"}, {"qscheme_act", activations}}}};
+  file.editor().set_file("params.json", params.dump());
+  const std::filesystem::path path = file.editor().write(folder.path());
+  std::filesystem::rename(path / "model.safetensors", path / "consolidated.safetensors");
+  std::filesystem::remove(path / "config.json");
+  return import_checkpoint(path, log);
+}
+
+TEST(Dialects, MistralsOwnFiles) {
+  const testing::TempFolder folder;
+  CollectingLog log;
+  const Result<Model> model = import_mistral(folder, "TENSOR", true, log);
+  ASSERT_TRUE(model.ok()) << model.error().to_line();
+  size_t seen = 0;
+  for (const Weight& weight : model->weights) {
+    if (weight.scheme != Scheme::kFp8) continue;
+    EXPECT_EQ(weight.multipliers, (std::vector<Scalar>{{0x3B000000, ScalarState::kMultiplier}}));
+    EXPECT_EQ(weight.input_scales.size(), 1u);
+    EXPECT_TRUE(weight.activations_8bit);
+    ++seen;
+  }
+  EXPECT_EQ(seen, 7u);
+}
+
+TEST(Dialects, OnlyMistralDefinesAScaleOfOne) {
+  const testing::TempFolder unscaled_folder, lost_folder;
+  CollectingLog log;
+  const Result<Model> unscaled = import_mistral(unscaled_folder, "NO_SCALES", false, log);
+  ASSERT_TRUE(unscaled.ok()) << unscaled.error().to_line();
+  for (const Weight& weight : unscaled->weights) EXPECT_TRUE(weight.multipliers.empty());
+  const Result<Model> lost = import_mistral(lost_folder, "TENSOR", false, log);
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.error().kind, ErrorKind::kMissingTensor);
+}
+
 TEST(Dialects, GptOssAsOpenAiWroteIt) {
   Checkpoint file({{"num_hidden_layers", 1}, {"hidden_size", 64}, {"intermediate_size", 32}});
   file.add("embedding.weight", "BF16", {32, 64});
