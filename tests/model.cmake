@@ -7,12 +7,13 @@ target_link_libraries(imp_checkpoint_editor PUBLIC imp::base nlohmann_json::nloh
 
 imp_test(model
   SOURCES unit/model_architecture_test.cpp unit/model_completeness_test.cpp unit/model_config_ct_test.cpp
-          unit/model_config_fixtures_test.cpp unit/model_config_other_test.cpp unit/model_config_test.cpp
-          unit/model_editor_test.cpp unit/model_exclude_test.cpp unit/model_grouping_test.cpp
-          unit/model_names_test.cpp unit/model_patterns_test.cpp unit/model_roles_test.cpp
+          unit/model_config_fixtures_test.cpp unit/model_config_import_test.cpp unit/model_config_modelopt_test.cpp
+          unit/model_config_other_test.cpp unit/model_config_targets_test.cpp unit/model_editor_test.cpp
+          unit/model_exclude_test.cpp unit/model_grouping_test.cpp unit/model_names_test.cpp
+          unit/model_patterns_test.cpp unit/model_roles_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
 imp_test(import
-  SOURCES unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp
+  SOURCES unit/model_dialects_test.cpp unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp
           unit/model_scales_test.cpp unit/model_select_test.cpp unit/model_traps_formats_test.cpp
           unit/model_traps_scales_test.cpp unit/model_traps_stacks_test.cpp unit/model_values_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)

@@ -109,22 +109,26 @@ struct PresetRow {
   uint32_t activation_bits;
 };
 
+// A preset that meant a scale per row in some releases and one per 128 columns in others.
+constexpr uint64_t kUnsaid = kWholeRow - 1;
+
 constexpr PresetRow kPresets[] = {
     {"FP8", 8, true, 0, 0, 8},           {"FP8_DYNAMIC", 8, true, kWholeRow, 0, 8},
     {"FP8_BLOCK", 8, true, 128, 128, 8}, {"W8A8", 8, false, kWholeRow, 0, 8},
     {"INT8", 8, false, kWholeRow, 0, 8}, {"W4A8", 4, false, 128, 0, 8},
-    {"W4AFP8", 4, false, 128, 0, 8},     {"NVFP4", 4, true, 16, 0, 4},
+    {"W4AFP8", 4, false, 128, 0, 8},     {"W4A4", 4, false, kUnsaid, 0, 4},
+    {"W8A16", 8, false, kUnsaid, 0, 16}, {"NVFP4", 4, true, 16, 0, 4},
     {"NVFP4_46", 4, true, 16, 0, 4},     {"NVFP4A16", 4, true, 16, 0, 16},
     {"NVFP4A16_46", 4, true, 16, 0, 16}, {"MXFP4", 4, true, 32, 0, 4},
     {"MXFP4A16", 4, true, 32, 0, 16},    {"MXFP8", 8, true, 32, 0, 8},
     {"MXFP8A16", 8, true, 32, 0, 16},
 };
 
-/// "W4A16", "W3A16_ASYM": the bits, 0 for another name.
+/// "W4A16", "W3A16_ASYM": the bits (below 8), 0 for another name.
 uint32_t bits_of_weight_only_preset(std::string_view name) {
   if (name.ends_with("_ASYM")) name.remove_suffix(5);
   if (name.size() != 5 || name[0] != 'W' || !name.ends_with("A16")) return 0;
-  return name[1] >= '2' && name[1] <= '8' ? static_cast<uint32_t>(name[1] - '0') : 0;
+  return name[1] >= '2' && name[1] <= '7' ? static_cast<uint32_t>(name[1] - '0') : 0;
 }
 
 }  // namespace
@@ -188,8 +192,7 @@ std::optional<Expectation> expectation_of_preset(const std::string& name,
   if (const uint32_t bits = bits_of_weight_only_preset(preset)) {
     expectation.bits = bits;
     expectation.is_float = false;
-    // W8A16 meant a scale per row, later one per 128 columns: the tensors tell.
-    if (bits != 8) expectation.group_size = 128;
+    expectation.group_size = 128;
     expectation.weight_only = true;
   } else {
     const auto* row =
@@ -199,7 +202,8 @@ std::optional<Expectation> expectation_of_preset(const std::string& name,
     expectation.bits = row->bits;
     expectation.is_float = row->is_float;
     expectation.per_tensor = row->group_size == 0;
-    if (row->group_size != 0) expectation.group_size = row->group_size;
+    if (row->group_size != 0 && row->group_size != kUnsaid)
+      expectation.group_size = row->group_size;
     if (row->block_rows != 0) expectation.block_rows = row->block_rows;
     expectation.activations_8bit = row->activation_bits == 8;
     expectation.weight_only = row->activation_bits == 16;

@@ -26,9 +26,8 @@ bool is_of_class(const std::string& module, const std::string& name) {
 
 struct Targets::Target {
   std::string text;
-  std::string name;            ///< canonical, where it is no expression
-  std::unique_ptr<RE2> regex;  ///< where it is one
-  mutable bool used = false;
+  std::unique_ptr<RE2> regex;  ///< where it is an expression
+  bool used = false;
 
   bool regex_matches(const std::string& module) const {
     if (RE2::PartialMatch(module, *regex)) return true;
@@ -40,9 +39,7 @@ struct Targets::Target {
 
   Closeness match(const std::string& module) const {
     if (regex) return regex_matches(module) ? Closeness::kRegex : Closeness::kNone;
-    if (module == name) return Closeness::kName;
-    return looks_like_class(text) && is_of_class(module, text) ? Closeness::kClass
-                                                               : Closeness::kNone;
+    return is_of_class(module, text) ? Closeness::kClass : Closeness::kNone;
   }
 };
 
@@ -59,8 +56,10 @@ Targets::Targets(const std::vector<std::string>& texts, const std::string& file,
                  "); the tensors decide");
         continue;
       }
+      expressions_.push_back(target.get());
     } else {
-      target->name = normalise_prefix(text);
+      names_.emplace(normalise_prefix(text), target.get());
+      if (looks_like_class(text)) expressions_.push_back(target.get());
     }
     targets_.push_back(std::move(target));
   }
@@ -70,8 +69,10 @@ Targets::~Targets() = default;
 Targets::Targets(Targets&&) noexcept = default;
 
 Closeness Targets::match(const std::string& module) const {
-  Closeness closest = Closeness::kNone;
-  for (const auto& target : targets_) {
+  const auto [first, last] = names_.equal_range(module);
+  for (auto it = first; it != last; ++it) it->second->used = true;
+  Closeness closest = first == last ? Closeness::kNone : Closeness::kName;
+  for (Target* target : expressions_) {
     const Closeness match = target->match(module);
     if (match != Closeness::kNone) target->used = true;
     closest = std::max(closest, match);

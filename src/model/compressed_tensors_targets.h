@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "src/base/log.h"
@@ -30,7 +31,10 @@ class Targets {
 
  private:
   struct Target;
-  std::vector<std::unique_ptr<Target>> targets_;
+  std::vector<std::unique_ptr<Target>> targets_;  ///< as they were written
+  /// Lists name thousands of modules one by one; those need no search.
+  std::unordered_multimap<std::string, Target*> names_;
+  std::vector<Target*> expressions_;  ///< and classes
 };
 
 }  // namespace imp::model

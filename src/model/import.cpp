@@ -5,6 +5,7 @@
 #include <map>
 
 #include "formats/hf/checkpoint.h"
+#include "src/base/text.h"
 #include "src/model/architecture.h"
 #include "src/model/config_check.h"
 #include "src/model/grouping.h"
@@ -79,8 +80,19 @@ ConfigDocuments documents_of(const hf::Checkpoint& checkpoint) {
   return documents;
 }
 
+/// Training tools leave segments in names, which are read as if they were not there.
+void warn_of_wrappers(const Source& source, Log& log) {
+  Occurrences wrapped;
+  for (const SourceTensor& tensor : source.tensors)
+    if (has_wrapper_segment(tensor.name)) wrapped.add(tensor.name);
+  if (wrapped.count != 0)
+    log.warn(with_thousands(wrapped.count) + " tensors have the names of a wrapped model (first '" +
+             wrapped.first + "'); the wrapper's segments are left out");
+}
+
 /// Everything after the files are open and the configuration is read.
 Status fill_model(Model& model, ImportContext& context) {
+  warn_of_wrappers(model.source, context.log);
   IMP_ASSIGN(const auto modules, sort_into_modules(model.source));
   IMP_TRY(check_complete(context.architecture, modules, model.source.folder.string()));
   IMP_TRY(check_kv_scales(context, modules));

@@ -77,6 +77,7 @@ struct Weight {
                      ///< canonical tensor name
   Role role = Role::kTokenEmbedding;
   uint32_t layer = kNone;
+  /// A GEMM takes it; also of a quantized token embedding, which has scales as a GEMM's weight has.
   bool gemm = false;
   Scheme scheme = Scheme::kRaw;
   uint64_t experts = 1;

@@ -29,14 +29,20 @@ std::string to_regex(const std::string& pattern) {
   return regex;
 }
 
+std::string regex_of(const std::string& canonical, PatternStyle style) {
+  std::string regex = to_regex(canonical);
+  if (canonical.ends_with(".*"))
+    regex += "|" + RE2::QuoteMeta(canonical.substr(0, canonical.size() - 2));
+  if (style == PatternStyle::kWholeName) return regex;
+  return "(?:.*\\.)?(?:" + regex + ")(?:\\..*)?";
+}
+
 }  // namespace
 
 struct ModulePatterns::Pattern {
   std::string text;
-  RE2 regex;
+  std::unique_ptr<RE2> regex;  ///< none for a plain name
   bool used = false;
-  Pattern(std::string t, const std::string& r, const RE2::Options& o)
-      : text(std::move(t)), regex(r, o) {}
 };
 
 ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, PatternStyle style,
@@ -44,17 +50,22 @@ ModulePatterns::ModulePatterns(const std::vector<std::string>& patterns, Pattern
   RE2::Options options;
   options.set_log_errors(false);
   for (const std::string& text : patterns) {
+    auto pattern = std::make_unique<Pattern>();
+    pattern->text = text;
     const std::string canonical = normalise_prefix(text);
-    std::string regex = to_regex(canonical);
-    if (canonical.ends_with(".*"))
-      regex += "|" + RE2::QuoteMeta(canonical.substr(0, canonical.size() - 2));
-    if (style == PatternStyle::kComponents) regex = "(?:.*\\.)?(?:" + regex + ")(?:\\..*)?";
-    auto pattern = std::make_unique<Pattern>(text, regex, options);
-    if (pattern->regex.ok())
+    if (style == PatternStyle::kWholeName && canonical.find_first_of("*?[") == std::string::npos) {
+      names_.emplace(canonical, pattern.get());
       patterns_.push_back(std::move(pattern));
-    else
-      log.warn("exclude pattern '" + text + "' cannot be read (" + pattern->regex.error() +
+      continue;
+    }
+    pattern->regex = std::make_unique<RE2>(regex_of(canonical, style), options);
+    if (!pattern->regex->ok()) {
+      log.warn("exclude pattern '" + text + "' cannot be read (" + pattern->regex->error() +
                "); the tensors decide");
+      continue;
+    }
+    expressions_.push_back(pattern.get());
+    patterns_.push_back(std::move(pattern));
   }
 }
 
@@ -62,10 +73,11 @@ ModulePatterns::~ModulePatterns() = default;
 ModulePatterns::ModulePatterns(ModulePatterns&&) noexcept = default;
 
 bool ModulePatterns::matches(const std::string& module) const {
-  bool any = false;
-  for (const auto& pattern : patterns_) {
-    if (RE2::FullMatch(module, pattern->regex)) any = pattern->used = true;
-  }
+  const auto [first, last] = names_.equal_range(module);
+  for (auto it = first; it != last; ++it) it->second->used = true;
+  bool any = first != last;
+  for (Pattern* pattern : expressions_)
+    if (RE2::FullMatch(module, *pattern->regex)) any = pattern->used = true;
   return any;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "src/base/log.h"
@@ -36,7 +37,10 @@ class ModulePatterns {
 
  private:
   struct Pattern;
-  std::vector<std::unique_ptr<Pattern>> patterns_;
+  std::vector<std::unique_ptr<Pattern>> patterns_;  ///< as they were written
+  /// Lists name thousands of modules one by one; those need no search.
+  std::unordered_multimap<std::string, Pattern*> names_;
+  std::vector<Pattern*> expressions_;
 };
 
 }  // namespace imp::model

@@ -15,7 +15,9 @@ Status check_known_form(const ImportContext& context, const Module& module, Suff
   const SourceTensor& t = context.source.tensors[tensor];
   const ModuleKind kind = module.role.kind;
   if (kind != ModuleKind::kNorm && kind != ModuleKind::kEmbedding) return {};
-  if (suffix != Suffix::kWeight && suffix != Suffix::kBias)
+  // OpenAI's own files call the weight of a norm its scale.
+  const bool scale = suffix == Suffix::kScale && kind == ModuleKind::kNorm;
+  if (suffix != Suffix::kWeight && suffix != Suffix::kBias && !scale)
     return tensor_error(context.source, tensor, ErrorKind::kUnknownTensor,
                         shape_text(t) + " is not supported: a " +
                             (kind == ModuleKind::kNorm ? "norm" : "token embedding") +
@@ -45,7 +47,8 @@ Status check_kv_values(const ImportContext& context, Suffix suffix, uint32_t ten
 Role role_of(const Module& module, Suffix suffix) {
   if (suffix == Suffix::kKScale) return Role::kKvKScale;
   if (suffix == Suffix::kVScale) return Role::kKvVScale;
-  const bool own = suffix == Suffix::kWeight || suffix == Suffix::kParameter;
+  const bool own = suffix == Suffix::kWeight || suffix == Suffix::kParameter ||
+                   (suffix == Suffix::kScale && module.role.kind == ModuleKind::kNorm);
   return own ? module.role.role : Role::kOther;
 }
 

@@ -30,10 +30,10 @@ inline constexpr uint64_t kWholeRow = ~uint64_t{0};
 /// What the configuration expects of one module. Fields that it does not say are empty.
 struct Expectation {
   /// False also for a module that the configuration leaves out by name; the other fields then say
-  /// how it would be coded if the tensors show that it is quantized all the same (trap T8). Of a
-  /// class of modules ("Linear") the configuration names no members: routers, norms, embeddings
-  /// and stacks of experts are not in it, and of a module of a vision tower or of an unknown leaf
-  /// it holds if that is two-dimensional and no convolution.
+  /// how it would be coded if the tensors show that it is quantized all the same (trap T8). Where
+  /// the configuration speaks of everything, or of the class "Linear", routers, norms and
+  /// embeddings are not meant, nor stacks of experts by compressed-tensors; of a module of a vision
+  /// tower, or of an unknown leaf, it then holds if that is two-dimensional and no convolution.
   bool quantized = false;
   std::string word;  ///< the configuration's own: "NVFP4", "fp8_pb_wo", "pack-quantized", "fp8"
   std::optional<uint32_t> bits;

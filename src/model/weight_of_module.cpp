@@ -205,6 +205,8 @@ bool is_gemm_module(const Source& source, const Module& module) {
       return false;
     case ModuleKind::kEmbedding:
     case ModuleKind::kOther:
+      // A parameter can have the name "scale" by itself: some norms and routers call theirs so.
+      if (!codes && tensors.has(Suffix::kScale)) return false;
       return scaled || (codes && source.tensors[tensors[*codes]].dtype == Dtype::kF8E4M3);
   }
   return false;

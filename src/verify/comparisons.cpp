@@ -109,12 +109,16 @@ Status compare_columns(const SlabUnderTest& slab, const CheckName& name, uint64_
   return {};
 }
 
+/// Above this a partial sum may pass the largest f32, and what comes out depends on the order.
+constexpr double kMayOverflow = 0x1p127;
+
 Status compare_sums(const SlabUnderTest& slab, const CheckName& name, const ReferenceSums& want,
                     uint64_t m, std::span<const float> multipliers, Tolerance tolerance,
                     double unit, const Results& got) {
   for (uint64_t r = 0; r < want.rows; ++r) {
     const float multiplier = multipliers[want.row0 + r];
     for (uint64_t i = 0; i < m; ++i) {
+      if (want.magnitude[r * want.m + i] >= kMayOverflow) continue;
       const float value = got.at(i, want.row0 + r);
       const double expected = want.exact[r * want.m + i] * multiplier;
       const double bound =

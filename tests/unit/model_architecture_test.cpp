@@ -256,6 +256,55 @@ TEST(ImportArchitecture, NoConfigurationAtAll) {
   EXPECT_EQ(imported.model->quantization, "NVFP4") << "hf_quant_config.json is still there";
 }
 
+/// The checkpoint as Mistral's own tools would have named it.
+void rename_to_native(CheckpointEditor& editor) {
+  editor.rename_prefix("model.layers.", "layers.");
+  editor.rename("model.embed_tokens.weight", "tok_embeddings.weight");
+  editor.rename("model.norm.weight", "norm.weight");
+  editor.rename("lm_head.weight", "output.weight");
+  const std::pair<const char*, const char*> leaves[] = {
+      {"input_layernorm", "attention_norm"}, {"post_attention_layernorm", "ffn_norm"},
+      {"self_attn.q_proj", "attention.wq"},  {"self_attn.k_proj", "attention.wk"},
+      {"self_attn.v_proj", "attention.wv"},  {"self_attn.o_proj", "attention.wo"},
+      {"mlp.gate_proj", "feed_forward.w1"},  {"mlp.up_proj", "feed_forward.w3"},
+      {"mlp.down_proj", "feed_forward.w2"}};
+  for (const auto& [from, to] : leaves)
+    editor.rename_prefix("layers.0." + std::string(from) + ".",
+                         "layers.0." + std::string(to) + ".");
+}
+
+TEST(ImportArchitecture, MistralsOwnFiles) {
+  CheckpointEditor editor(kLlama);
+  rename_to_native(editor);
+  editor.remove_file("config.json");
+  editor.set_file("params.json", R"({"dim": 128, "n_layers": 1})");
+  const testing::TempFolder folder;
+  const auto path = editor.write(folder.path());
+  std::filesystem::rename(path / "model.safetensors", path / "consolidated.safetensors");
+  CollectingLog log;
+  const auto model = import_checkpoint(path, log);
+  ASSERT_TRUE(model.ok()) << model.error().to_line();
+  EXPECT_EQ(model->architecture, "MistralForCausalLM");
+  const Imported usual(kLlama);
+  ASSERT_EQ(model->weights.size(), usual.model->weights.size());
+  for (size_t i = 0; i < model->weights.size(); ++i) {
+    EXPECT_EQ(role_name(model->weights[i].role), role_name(usual.model->weights[i].role)) << i;
+    EXPECT_EQ(model->weights[i].n, usual.model->weights[i].n);
+  }
+  ASSERT_EQ(model->groups.size(), 2u);
+  EXPECT_EQ(model->groups[0].name, "model.layers.0.attention.qkv_proj");
+  EXPECT_EQ(model->groups[1].weights.size(), 2u);
+}
+
+TEST(ImportArchitecture, NamesOfAWrappedModel) {
+  CheckpointEditor editor(kLlama);
+  editor.rename_prefix("model.layers.0.self_attn.", "_orig_mod.model.layers.0.self_attn.");
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_NE(imported.find("model.layers.0.self_attn.q_proj"), nullptr);
+  EXPECT_TRUE(any_has(imported.log.warnings, "have the names of a wrapped model"));
+}
+
 TEST(ImportArchitecture, T42TiedHeads) {
   const Imported tied("modelopt-nvfp4-llama-odd");
   ASSERT_TRUE(tied.ok()) << tied.error_line();

@@ -213,6 +213,16 @@ TEST(Completeness, ADeepSeekWithoutALowRankQuery) {
             "model.layers.1.self_attn.q_proj.weight");
 }
 
+TEST(Completeness, T41ScalesOfAKvCacheAreNoProjections) {
+  auto names = tensors_of("other-bf16-deepseekv3");
+  for (const char* scale : {"k_proj.k_scale", "v_proj.v_scale"})
+    names.push_back("model.layers.1.self_attn." + std::string(scale));
+  const Architecture architecture = architecture_of("other-bf16-deepseekv3");
+  EXPECT_EQ(missing_of(architecture, names), "");
+  EXPECT_EQ(missing_of(architecture, without(names, "model.layers.1.self_attn.kv_b_proj")),
+            "model.layers.1.self_attn.kv_b_proj.weight");
+}
+
 TEST(Completeness, DraftLayersBehindTheLast) {
   const Architecture architecture = architecture_of("other-bf16-deepseekv3");
   auto names = tensors_of("other-bf16-deepseekv3");

@@ -83,6 +83,19 @@ TEST(ImportExclude, ListsThatDifferAreAWarning) {
                       "config.json and hf_quant_config.json exclude different modules"));
 }
 
+// DeltaNet's gates: an MLP's matrix under the name of one stands for them.
+TEST(ImportExclude, T51QuantizedGatesOfDeltaNet) {
+  for (const char* leaf : {"in_proj_a", "in_proj_b", "in_proj_ba"}) {
+    CheckpointEditor editor(kLlama);
+    editor.set_architecture("Other");
+    const std::string module = "model.layers.0.linear_attn." + std::string(leaf);
+    editor.rename_prefix("model.layers.0.mlp.down_proj.", module + ".");
+    const Imported imported(editor);
+    ASSERT_TRUE(imported.ok()) << imported.error_line();
+    EXPECT_TRUE(any_has(imported.log.warnings, "module '" + module + "' is quantized, which"));
+  }
+}
+
 TEST(ImportExclude, ATiedHeadThatIsListedIsNoNote) {
   const Imported imported("modelopt-nvfp4-llama-odd");
   ASSERT_TRUE(imported.ok());

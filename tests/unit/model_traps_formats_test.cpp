@@ -239,6 +239,21 @@ TEST(Traps, T41_ScalesOfACacheWithoutTheProjection) {
   EXPECT_EQ(imported.find(k), nullptr);
 }
 
+TEST(Traps, T42_TiedHeads) {
+  constexpr const char* kTied = "modelopt-nvfp4-llama-odd";
+  const Imported tied(kTied);
+  ASSERT_TRUE(tied.ok()) << tied.error_line();
+  EXPECT_TRUE(tied.find("model.embed_tokens")->tied_head);
+  EXPECT_EQ(tied.find("lm_head"), nullptr);
+  CheckpointEditor both(kTied);
+  both.duplicate("model.embed_tokens.weight", "lm_head.weight");
+  const Imported stored(both);
+  ASSERT_TRUE(stored.ok()) << stored.error_line();
+  EXPECT_FALSE(stored.find("model.embed_tokens")->tied_head);
+  ASSERT_NE(stored.find("lm_head"), nullptr);
+  EXPECT_TRUE(any_has(stored.log.warnings, "lm_head is stored; both are kept"));
+}
+
 TEST(Traps, T49_ALinearLayerNeitherPackedNorIgnored) {
   CheckpointEditor editor(kCt);
   for (const char* suffix :
@@ -264,6 +279,38 @@ TEST(Traps, T50_ARouterBiasOfAnotherDtype) {
     ASSERT_NE(imported.find(name), nullptr);
     EXPECT_EQ(dtype_name(imported.find(name)->dtype), dtype);
   }
+}
+
+TEST(Traps, T51_ARouterThatSomebodyQuantized) {
+  const std::string router = "model.layers.0.mlp.gate";
+  CheckpointEditor editor(kMoe);
+  editor.remove(router + ".weight");
+  const std::string expert = "model.layers.0.mlp.experts.0.up_proj";  // [64, 128]
+  for (const char* suffix : {".weight", ".weight_scale", ".weight_scale_2"})
+    editor.duplicate(expert + suffix, router + suffix);
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  EXPECT_EQ(imported.find(router)->scheme, Scheme::kNvfp4);
+  EXPECT_TRUE(any_has(imported.log.warnings, "recipes keep such modules in 16 bits"));
+}
+
+TEST(Traps, T52_CopiesInADraftLayer) {
+  // Another precision than the trunk's copy: each tensor for itself.
+  CheckpointEditor editor(kModelOpt);
+  editor.add({"model.layers.1.eh_proj.weight", "F32", {2, 2}, std::string(16, '\0')});
+  editor.duplicate("lm_head.weight", "model.layers.1.shared_head.head.weight");
+  editor.duplicate("model.embed_tokens.weight", "model.layers.1.embed_tokens.weight");
+  EditedTensor& copy = editor.tensor("model.layers.1.embed_tokens.weight");
+  copy.dtype = "F32";
+  copy.bytes += copy.bytes;
+  const Imported imported(editor);
+  ASSERT_TRUE(imported.ok()) << imported.error_line();
+  size_t copies = 0;
+  for (const Weight& weight : imported.model->weights)
+    copies +=
+        weight.layer == 1 && (weight.scheme == Scheme::kF32 || weight.scheme == Scheme::kBf16);
+  EXPECT_EQ(copies, 3u);
+  EXPECT_EQ(imported.find("model.embed_tokens")->scheme, Scheme::kBf16);
 }
 
 TEST(Traps, T54_ActivationScalesOfAVisionTower) {
