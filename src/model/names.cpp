@@ -204,6 +204,10 @@ std::optional<ParsedName> parse_name(std::string_view tensor_name) {
   const std::string name = normalise_prefix(tensor_name);
   if (name.empty() || name.front() == '.' || name.back() == '.') return std::nullopt;
   ParsedName parsed;
+  if (is_tower(name)) {  // carried tensor by tensor, scales and all
+    parsed.module = parsed.leaf = name;
+    return parsed;
+  }
   std::string head;
   std::string_view body = name;
   constexpr std::string_view kLayers = "model.layers.";

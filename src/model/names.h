@@ -67,7 +67,8 @@ bool has_wrapper_segment(std::string_view name);
 
 /// A tensor name taken apart.
 struct ParsedName {
-  /// Canonical, with the expert's number as '*'. For kParameter the whole name; for a stack of
+  /// Canonical, with the expert's number as '*'. For kParameter the whole name, which every tensor
+  /// of a vision or audio tower is: those are carried one by one; for a stack of
   /// experts ("experts.gate_up_proj_weight_scale") the stack ("experts.gate_up_proj").
   std::string module;
   Suffix suffix = Suffix::kParameter;

@@ -1,7 +1,8 @@
 // Numerics level: a bundled GEMM on the packed bytes against dequant references.
 //
 //   identity   W through identity activations: each weight at its place, compared with ==
-//   sparse     rows with at most 4 activations of +-1: sums are exact for NVFP4, compared with ==
+//   sparse     rows with at most 4 activations of +-1: compared with == where the scheme makes sums
+//              exact, else within the bound
 //   random     16-bit activations against a float64 product, within a derived bound
 //
 // The reasons are in comparisons.h. On a GPU one slab of each (layout, scheme) also runs through

@@ -52,7 +52,8 @@ double e4m3(unsigned byte) {
 /// What the audit should say about these scale bytes.
 json counted(const std::string& bytes) {
   json want{{"count", bytes.size()}, {"zero", 0}, {"negative_zero", 0},
-            {"subnormal", 0},        {"nan", 0},  {"negative", 0}};
+            {"subnormal", 0},        {"nan", 0},  {"infinite", 0},
+            {"negative", 0}};
   double sum = 0, low = INFINITY, high = -INFINITY;
   size_t numbers = 0;
   const auto add = [&](const char* key) { want[key] = want[key].get<int>() + 1; };
@@ -177,14 +178,53 @@ TEST(InspectCheckpoint, ReportsWhatTheConverterRefusesAndWhy) {
 }
 
 TEST(InspectCheckpoint, ReportsFormatsOfOthers) {
-  for (const char* name : {"modelopt-fp8-llama-odd", "other-awq-llama"}) {
-    const json report = report_json(fixture(name));
-    EXPECT_EQ(report["import"]["convertible"], false) << name;
-    EXPECT_EQ(report["tensors"].size(), CheckpointEditor(name).tensors().size());
-    EXPECT_TRUE(report["scales"]["tensors"].empty());
-    EXPECT_NE(report_text(fixture(name), false).find("nothing that looks like NVFP4"),
-              std::string::npos);
+  const json report = report_json(fixture("other-awq-llama"));
+  EXPECT_EQ(report["import"]["convertible"], false);
+  EXPECT_EQ(report["tensors"].size(), CheckpointEditor("other-awq-llama").tensors().size());
+  EXPECT_NE(report_text(fixture("other-bf16-qwen3next"), false).find("none that quantized weights"),
+            std::string::npos);
+}
+
+TEST(InspectCheckpoint, SaysWhyAModuleHasItsScheme) {
+  const json report = report_json(fixture("modelopt-fp8-llama-odd"));
+  ASSERT_EQ(report["import"]["convertible"], true);
+  size_t quantized = 0;
+  for (const json& module : report["import"]["modules"]) {
+    if (module["scheme"] != "fp8") continue;
+    ++quantized;
+    EXPECT_NE(module["why"].get<std::string>().find("F8_E4M3"), std::string::npos) << module;
+    EXPECT_NE(module["why"].get<std::string>().find("weight_scale"), std::string::npos) << module;
   }
+  EXPECT_EQ(quantized, 7u);  // one layer of them
+  EXPECT_NE(report_text(fixture("modelopt-fp8-llama-odd"), false).find("why"), std::string::npos);
+}
+
+/// Positive BF16 numbers, as this fixture's scales are.
+double bf16_at(const std::string& bytes, size_t i) {
+  uint32_t bits = static_cast<uint8_t>(bytes[2 * i]) | static_cast<uint8_t>(bytes[2 * i + 1]) << 8;
+  const int exponent = static_cast<int>(bits >> 7 & 0xFF);
+  return std::ldexp(1.0 + (bits & 0x7F) / 128.0, exponent - 127);
+}
+
+TEST(InspectCheckpoint, CountsScalesOfOtherTypes) {
+  CheckpointEditor edited("ct-fp8block-llama-odd");
+  const std::string module = "model.layers.0.mlp.down_proj";
+  std::string& scales = edited.tensor(module + ".weight_scale").bytes;
+  const size_t count = scales.size() / 2;
+  ASSERT_GE(count, 4u);
+  std::vector<double> values;
+  for (size_t i = 3; i < count; ++i) values.push_back(bf16_at(scales, i));
+  const std::string odd("\x00\x00\x80\xFF\xC0\x7F", 6);  // +0, -infinity, NaN
+  scales.replace(0, odd.size(), odd);
+  const TempFolder folder;
+  const json report = report_json(edited.write(folder.path()));
+  const json& stats = row_of(report["scales"]["tensors"], module)["block_scales"];
+  EXPECT_EQ(stats["count"], count);
+  EXPECT_EQ(stats["zero"], 1);
+  EXPECT_EQ(stats["infinite"], 1);
+  EXPECT_EQ(stats["nan"], 1);
+  EXPECT_EQ(stats["min"], 0.0);
+  EXPECT_EQ(stats["max"], *std::max_element(values.begin(), values.end()));
 }
 
 class InspectArtifact : public ::testing::Test {

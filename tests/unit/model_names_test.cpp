@@ -289,6 +289,12 @@ TEST(Names, TowersAreNoText) {
   const auto name = parse_name("vision_tower.encoder.layers.3.mlp.experts.0.weight");
   ASSERT_TRUE(name.has_value());
   EXPECT_EQ(name->layer, kNoNumber) << "layers of a tower are none of the text model's";
+  for (const char* tensor :
+       {"model.visual.blocks.0.attn.qkv.weight", "vision_tower.encoder.fc1.weight_scale",
+        "vision_tower.experts.0.up_proj.weight"}) {
+    EXPECT_EQ(parse_name(tensor)->module, tensor) << "each tensor of a tower is its own";
+    EXPECT_EQ(parse_name(tensor)->suffix, Suffix::kParameter);
+  }
 }
 
 }  // namespace
