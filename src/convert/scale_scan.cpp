@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "kernels/layouts/mma64_mxfp4.h"
 #include "src/base/little_endian.h"
 #include "src/base/text.h"
 #include "src/model/scalars.h"
@@ -15,9 +16,6 @@
 
 namespace imp::convert {
 namespace {
-
-/// mma64's bf16 arithmetic holds 6 * 2^(b - 127) up to here (kernels/layouts/README.md, mxfp4).
-constexpr uint8_t kLargestMma64E8m0 = 252;
 
 std::string place_of(const model::SourceTensor& t, uint64_t elem) {
   const uint64_t columns = t.shape.rank == 0 ? 1 : std::max<uint64_t>(t.shape[t.shape.rank - 1], 1);
@@ -90,7 +88,8 @@ Status ScaleScan::scan(const model::Model& model, uint32_t tensor, const ScaleUs
     return bad_byte(model.source, tensor, first_byte + *at, static_cast<uint8_t>(scales[*at]),
                     e8m0);
   if (use.mxfp4_mma64)
-    if (const auto at = first_that(scales, [](uint8_t b) { return b > kLargestMma64E8m0; }))
+    if (const auto at =
+            first_that(scales, [](uint8_t b) { return !layouts::mma64_mxfp4::scale_fits_bf16(b); }))
       return model::tensor_error(
           model.source, tensor, ErrorKind::kUnsupportedScheme,
           place_of(t, first_byte + *at) + " is 2^" +

@@ -119,8 +119,9 @@ Result<Model> import_checkpoint(const std::filesystem::path& path, Log& log) {
   IMP_ASSIGN(const Architecture architecture, read_architecture(documents, folder, log));
   Model model;
   model.architecture = architecture.name;
-  model.producer = config->producer;
-  model.quantization = config->quantization;
+  const bool unquantized = config->dialect == Dialect::kUnquantized;
+  model.producer = unquantized ? "unquantized" : config->producer;
+  model.quantization = unquantized ? "none" : config->quantization;
   model.source = take_source(checkpoint);
   ImportContext context{
       model.source, *config,

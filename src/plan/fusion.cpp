@@ -64,7 +64,7 @@ std::string reason_in_source(const Model& model, const Weight& weight) {
 /// Why two members cannot be parts of one operand; empty if they can.
 std::string reason_between(const Model& model, const Weight& a, const Weight& b) {
   if (a.scheme != b.scheme || a.group_size != b.group_size || a.group_rows != b.group_rows ||
-      a.activations_8bit != b.activations_8bit)
+      a.activations_8bit != b.activations_8bit || a.multipliers.empty() != b.multipliers.empty())
     return "schemes differ";
   if (a.k != b.k || a.experts != b.experts) return "shapes differ";
   if (!same_bias(model, a, b)) return "only some parts have a bias, or of another dtype";

@@ -122,6 +122,7 @@ ordered_json item_json(const Reader& reader, const Item& item) {
   json["n"] = item.operand->n;
   json["k"] = item.operand->k;
   json["group_size"] = item.operand->group_size;
+  json["group_rows"] = std::max<uint32_t>(item.operand->group_rows, 1);
   json["parts"] = parts_json(reader, *item.operand);
   json["layout"] = layouts::find_layout(item.form->layout)->name;
   json["major"] = item.form->major;

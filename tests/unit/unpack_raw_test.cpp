@@ -79,6 +79,7 @@ TEST(UnpackRaw, TheIndexSaysWhatAKernelNeeds) {
   EXPECT_EQ(entry["dtype"], "U8");
   EXPECT_EQ(entry["experts"], 4);
   EXPECT_EQ(entry["group_size"], 16);
+  EXPECT_EQ(entry["group_rows"], 1);
   EXPECT_EQ(entry["k"], 128);
   EXPECT_EQ(entry["n"], 128);  // gate 64, up 64
   EXPECT_EQ(entry["padded_n"], 128);
