@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint16_t kMma64 = 2;   // layout numbers of form records
 constexpr uint16_t kNvfp4 = 16;  // scheme numbers of operand records
+// NVFP4 with a scale per 32: the same blocks, every scale standing twice.
+constexpr uint16_t kNvfp4G32 = 17;
 constexpr uint64_t kMaxSize = uint64_t{1} << 31;
 
 bool aligned(const void* pointer, uint64_t bytes) {
@@ -16,7 +18,7 @@ bool aligned(const void* pointer, uint64_t bytes) {
 }
 
 Status check_weight(const DeviceWeight& w) {
-  if (w.layout != kMma64 || w.scheme != kNvfp4)
+  if (w.layout != kMma64 || (w.scheme != kNvfp4 && w.scheme != kNvfp4G32))
     return Error{ErrorKind::kUnsupportedLayout,
                  "no weight-only GEMM for layout " + std::to_string(w.layout) + ", scheme " +
                      std::to_string(w.scheme) + "; there is one for mma64 NVFP4",

@@ -72,6 +72,15 @@ TEST_F(GpuConvert, EveryFixtureGivesTheFileOfTheCpu) {
     }
 }
 
+/// Scales per 32, transposed stacks, interleaved rows, and variants that only the CPU packs.
+TEST_F(GpuConvert, OtherSchemesGiveTheFileOfTheCpu) {
+  for (const char* name : {"modelopt-w4a8nvfp4-llama", "modelopt-other-nvfp4-gptoss",
+                           "other-mxfp4-gptoss", "ct-autoround-w4a16-llama-small"}) {
+    SCOPED_TRACE(name);
+    expect_same_file(options_for(fixture(name), {89, 120}));
+  }
+}
+
 TEST_F(GpuConvert, RaggedShapesAndManyLostGroups) {
   const TempFolder folder;
   const convert::Options options = options_for(write_ragged_checkpoint(folder.path()), {89, 120});

@@ -57,7 +57,8 @@ TEST_F(GpuVerify, EveryFixturePassesOnTheCard) {
   for (const char* name :
        {"modelopt-nvfp4-llama", "modelopt-nvfp4-llama-odd", "modelopt-nvfp4-qwen3moe",
         "modelopt-nvfp4-qwen2moe", "modelopt-nvfp4-sharded-llama", "modelopt-nvfp4-lmhead-llama",
-        "modelopt-nvfp4-f16-llama", "modelopt-nvfp4static-fouroversix-llama"}) {
+        "modelopt-nvfp4-f16-llama", "modelopt-nvfp4static-fouroversix-llama",
+        "modelopt-w4a8nvfp4-llama", "modelopt-other-nvfp4-gptoss", "ct-v012-nvfp4-llama-small"}) {
     const auto report = verify(artifact_of(fixture(name), {90}), Backend::kCuda, true);
     expect_passed(report, name);
     EXPECT_EQ(report.backend, "cuda");
