@@ -6,3 +6,6 @@ imp_test(readme_formats
   SOURCES unit/readme_formats_test.cpp
   LIBRARIES imp::plan imp_checkpoint_editor)
 target_compile_definitions(readme_formats_test PRIVATE IMP_README="${PROJECT_SOURCE_DIR}/README.md")
+imp_test(traps_line
+  SOURCES unit/traps_line_test.cpp
+  LIBRARIES imp::unpack imp::convert imp_checkpoint_editor)
