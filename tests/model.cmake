@@ -11,7 +11,7 @@ imp_test(model
           unit/model_config_other_test.cpp unit/model_config_targets_test.cpp unit/model_editor_test.cpp
           unit/model_exclude_test.cpp unit/model_grouping_test.cpp unit/model_names_test.cpp
           unit/model_patterns_test.cpp unit/model_roles_test.cpp
-  LIBRARIES imp::model imp_checkpoint_editor)
+  LIBRARIES imp::model imp_checkpoint_editor PkgConfig::imp_re2)
 imp_test(import
   SOURCES unit/model_dialects_test.cpp unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp
           unit/model_scales_test.cpp unit/model_select_test.cpp unit/model_traps_formats_test.cpp

@@ -1,8 +1,7 @@
 // The configuration of every checkpoint that the exporters wrote says of each module what the
 // exporter recorded that it did with it.
 #include <gtest/gtest.h>
-
-#include <regex>
+#include <re2/re2.h>
 
 #include "tests/unit/model_configs.h"
 
@@ -33,30 +32,33 @@ std::optional<uint64_t> group_of(const std::string& strategy) {
 
 /// "int4_g128_sym", "int8_channel" (ModelOpt's, always symmetric).
 std::optional<Meaning> integers(const std::string& word) {
-  static const std::regex form("int([2-8])_(channel|g[0-9]+)(_sym|_asym|_compress)?");
-  std::smatch match;
-  if (!std::regex_match(word, match, form)) return std::nullopt;
+  static const RE2 form("int([2-8])_(channel|g[0-9]+)(_sym|_asym|_compress)?");
+  uint32_t bits = 0;
+  std::string strategy, symmetry;
+  if (!RE2::FullMatch(word, form, &bits, &strategy, &symmetry)) return std::nullopt;
   Meaning meaning;
-  meaning.bits = static_cast<uint32_t>(std::stoul(match[1]));
+  meaning.bits = bits;
   meaning.is_float = false;
-  meaning.group_size = group_of(match[2]);
-  meaning.symmetric = match[3] != "_asym";
+  meaning.group_size = group_of(strategy);
+  meaning.symmetric = symmetry != "_asym";
   return meaning;
 }
 
 /// "pack-quantized_4bit_group_g32_asym_g_idx", of the tool that recorded the older releases.
 std::optional<Meaning> old_words(const std::string& word) {
-  static const std::regex form(
+  static const RE2 form(
       "(?:sparse-24-bitmask\\+)?(pack|naive|int|float|nvfp4-pack)(?:-quantized)?_([2-8])bit_"
       "(?:(channel)|(?:tensor_)?group_(g[0-9]+))_(sym|asym)(_g_idx)?");
-  std::smatch match;
-  if (!std::regex_match(word, match, form)) return std::nullopt;
+  uint32_t bits = 0;
+  std::string format, channel, group, symmetry, act_order;
+  if (!RE2::FullMatch(word, form, &format, &bits, &channel, &group, &symmetry, &act_order))
+    return std::nullopt;
   Meaning meaning;
-  meaning.bits = static_cast<uint32_t>(std::stoul(match[2]));
-  meaning.is_float = match[1] == "float" || match[1] == "nvfp4-pack";
-  meaning.group_size = group_of(match[3].matched ? match[3].str() : match[4].str());
-  meaning.symmetric = match[5] == "sym";
-  meaning.act_order = match[6].matched;
+  meaning.bits = bits;
+  meaning.is_float = format == "float" || format == "nvfp4-pack";
+  meaning.group_size = group_of(channel.empty() ? group : channel);
+  meaning.symmetric = symmetry == "sym";
+  meaning.act_order = !act_order.empty();
   return meaning;
 }
 
