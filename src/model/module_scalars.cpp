@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <sstream>
+#include <string>
 
 #include "src/model/scalars.h"
 
@@ -51,12 +53,23 @@ void count_magnitude(ImportContext& context, const WeightForm& form, const std::
   if (state == ScalarState::kDivisor && value < 1) context.counts.small_divisors.add(name);
 }
 
+/// Kernels multiply by the reciprocal of a divisor: it must be a number. Zero and the smallest
+/// subnormals have none.
+bool has_reciprocal(uint32_t bits) { return std::isfinite(1.0f / std::bit_cast<float>(bits)); }
+
+std::string no_reciprocal(uint32_t bits, const char* what) {
+  std::ostringstream text;
+  text << "value is " << std::bit_cast<float>(bits) << ", but " << what
+       << " divided by it and its reciprocal is infinite";
+  return text.str();
+}
+
 Result<Scalar> multiplier(ImportContext& context, const Siblings& s, const WeightForm& form,
                           Suffix suffix, uint32_t bits, ScalarState state) {
   const std::string& name = s.at(suffix).name;
   const auto value = std::bit_cast<float>(bits);
   const bool divides = state == ScalarState::kDivisor;
-  const bool usable = is_scale(bits) && !(divides && value == 0);
+  const bool usable = is_scale(bits) && (!divides || has_reciprocal(bits));
   if (!usable && divides && !std::signbit(value)) {
     IMP_ASSIGN(const bool zero, all_codes_zero(s, form));
     if (zero) {
@@ -67,7 +80,7 @@ Result<Scalar> multiplier(ImportContext& context, const Siblings& s, const Weigh
   if (!is_scale(bits)) return bad_scale(context.source, s.tensors[suffix], bits);
   if (!usable)
     return s.error(suffix, ErrorKind::kBadScale,
-                   "value is 0, but the weights are divided by it and not all codes are zero");
+                   no_reciprocal(bits, "weights that are not zero are"));
   if (value == 0) context.log.warn("tensor '" + name + "' is 0: everything it scales is zero");
   count_magnitude(context, form, name, value, state);
   return Scalar{bits, state};
@@ -112,6 +125,8 @@ Result<std::vector<Scalar>> read_input_scales(ImportContext& context, const Sibl
       continue;
     }
     if (!is_scale(bits)) return bad_scale(context.source, s.tensors[suffix], bits);
+    if (divides && !has_reciprocal(bits))
+      return s.error(suffix, ErrorKind::kBadScale, no_reciprocal(bits, "activations are"));
     if (std::bit_cast<float>(bits) == 0 && scalars.empty())
       context.log.warn("tensor '" + s.at(suffix).name + "' is 0: everything it scales is zero");
     scalars.push_back({bits, divides ? ScalarState::kDivisor : ScalarState::kMultiplier});

@@ -85,6 +85,19 @@ TEST(Traps, T30AnIndexWithoutScalesIsNoTruth) {
   EXPECT_EQ(model->source.tensors.size(), editor.tensors().size());
 }
 
+TEST(Traps, T32ADivisorWithoutAReciprocalIsRefused) {
+  for (const char* suffix : {".weight_global_scale", ".input_global_scale"}) {
+    CheckpointEditor editor("ct-v012-nvfp4-llama-small");
+    const std::string name = kUp + suffix;
+    editor.set_f32_bits(name, 0x00000001);  // 2^-149: 1 / x is infinite
+    const Imported imported(editor);
+    ASSERT_FALSE(imported.ok()) << suffix;
+    EXPECT_EQ(imported.model.error().kind, ErrorKind::kBadScale);
+    EXPECT_EQ(imported.model.error().tensor, name);
+    EXPECT_NE(imported.model.error().message.find("reciprocal is infinite"), std::string::npos);
+  }
+}
+
 TEST(Traps, T39ValuesAreThoseOfTheCodesAndTheScaleOfTheActivationsStays) {
   const std::string name = "modelopt-other-nvfp4awq-llama";
   const std::string scale = "model.layers.0.self_attn.o_proj.pre_quant_scale";
