@@ -104,8 +104,8 @@ TEST_P(GemmShapeRefusals, ByEveryFunctionWithAndWithoutPointers) {
 const Refusal kShapeRefusals[] = {
     {"LayoutUnknown", ErrorKind::kUnsupportedLayout, "no weight-only GEMM for layout 3, scheme 16",
      [](GemmCall& c) { c.weight.layout = 3; }},
-    {"SchemeUnknown", ErrorKind::kUnsupportedLayout, "no weight-only GEMM for layout 2, scheme 17",
-     [](GemmCall& c) { c.weight.scheme = 17; }},
+    {"SchemeUnknown", ErrorKind::kUnsupportedLayout, "no weight-only GEMM for layout 2, scheme 18",
+     [](GemmCall& c) { c.weight.scheme = 18; }},
     {"NIsZero", ErrorKind::kBadShape, "W is [0, 240]", [](GemmCall& c) { c.weight.n = 0; }},
     {"NTooLarge", ErrorKind::kBadShape, "W is [2147483648, 240], expected sizes from 1 to 2^31 - 1",
      [](GemmCall& c) { c.weight.n = uint64_t{1} << 31; }},
