@@ -4,6 +4,7 @@
 
 #include "src/base/interrupt.h"
 #include "src/base/work_queue.h"
+#include "src/convert/code_scan.h"
 
 namespace imp::convert {
 namespace {
@@ -124,6 +125,8 @@ class Streamer {
         plane.update(slab->span());
         if (steps[0].plane == model::ComponentKind::kBlockScale)
           IMP_TRY(scan_.scan(context_.model, tensor, scan_of(steps[0]), begin, slab->span()));
+        if (steps[0].plane == model::ComponentKind::kCodes)
+          IMP_TRY(check_codes(context_.model.source, tensor, steps[0].coding, begin, slab->span()));
         IMP_TRY(push_writes(steps, cut, {expert, row, rows, {}}, slab));
       }
     digests_.tensors[tensor] = plane.digest();

@@ -81,6 +81,11 @@ Result<Scalar> multiplier(ImportContext& context, const Siblings& s, const Weigh
   if (!usable)
     return s.error(suffix, ErrorKind::kBadScale,
                    no_reciprocal(bits, "weights that are not zero are"));
+  // mma64's epilogue multiplies by 2^14 more.
+  const float factor = divides ? 1 / value : value;
+  if (has_two_levels(form.scheme) && !std::isfinite(factor * 0x1p14f))
+    return s.error(suffix, ErrorKind::kBadScale,
+                   "scales by " + std::to_string(factor) + ", too large for a kernel's f32");
   if (value == 0) context.log.warn("tensor '" + name + "' is 0: everything it scales is zero");
   count_magnitude(context, form, name, value, state);
   return Scalar{bits, state};

@@ -98,6 +98,30 @@ TEST(Traps, T32ADivisorWithoutAReciprocalIsRefused) {
   }
 }
 
+TEST(Traps, T44AGlobalScaleThatNoKernelCanHoldIsRefused) {
+  CheckpointEditor editor(kDense);
+  editor.set_f32(kUp + ".weight_scale_2", 0x1p120f);
+  const Imported imported(editor);
+  ASSERT_FALSE(imported.ok());
+  EXPECT_EQ(imported.model.error().kind, ErrorKind::kBadScale);
+  EXPECT_EQ(imported.model.error().tensor, kUp + ".weight_scale_2");
+}
+
+TEST(Codes, OneThatNeedsMoreBitsThanTheConfigurationGives) {
+  CheckpointEditor editor("ct-w4a8-llama-small");
+  const std::string name = kUp + ".weight";
+  const uint64_t columns = editor.tensor(name).shape.at(1);
+  editor.tensor(name).bytes[3 * columns + 7] = 19;
+  const TempFolder folder;
+  CollectingLog log;
+  const auto result = convert_to_memory(options_for(editor.write(folder.path()), {89}), log);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::kUnsupportedScheme);
+  EXPECT_EQ(result.error().tensor, name);
+  EXPECT_NE(result.error().message.find("code [3, 7] is 19"), std::string::npos)
+      << result.error().message;
+}
+
 TEST(Traps, T39ValuesAreThoseOfTheCodesAndTheScaleOfTheActivationsStays) {
   const std::string name = "modelopt-other-nvfp4awq-llama";
   const std::string scale = "model.layers.0.self_attn.o_proj.pre_quant_scale";
