@@ -29,10 +29,9 @@ uint64_t unit_rows_of(Action action) {
 }
 
 uint64_t packer_rows(const plan::Step& step, Action action, uint64_t max_bytes) {
-  quant::PlaneCoding row = step.coding;
-  row.rows = 1;
+  const uint64_t row_bytes = quant::canonical_bytes(quant::with_rows(step.coding, 1));
   const uint64_t unit = unit_rows_of(action);
-  const uint64_t fit = max_bytes / std::max<uint64_t>(quant::canonical_bytes(row), 1);
+  const uint64_t fit = max_bytes / std::max<uint64_t>(row_bytes, 1);
   return std::max(fit / unit * unit, unit);
 }
 
@@ -58,9 +57,7 @@ Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
   cut.rows = step.coding.rows;
   const uint64_t source_unit = quant::cut_rows(step.coding);
   cut.unit_rows = source_unit == 0 ? cut.rows : std::lcm(unit, source_unit);
-  quant::PlaneCoding of_unit = step.coding;
-  of_unit.rows = cut.unit_rows;
-  cut.unit_bytes = quant::source_bytes(of_unit);
+  cut.unit_bytes = quant::source_bytes(quant::with_rows(step.coding, cut.unit_rows));
   return cut;
 }
 

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/layouts/native_rows.h"
-#include "kernels/layouts/sf128x4.h"
-#include "src/base/checked.h"
 #include "src/model/scalars.h"
+#include "src/plan/steps.h"
 #include "src/repack/mma64_variants.h"
 
 namespace imp::convert {
@@ -15,11 +13,7 @@ namespace {
 using model::ComponentKind;
 using plan::Action;
 using quant::PlaneCoding;
-
-PlaneCoding with_rows(PlaneCoding coding, uint64_t rows) {
-  coding.rows = rows;
-  return coding;
-}
+using quant::with_rows;
 
 /// Columns of 4-bit or 8-bit codes in the order of `gather`.
 void gather_columns(const PlaneCoding& coding, const std::vector<uint32_t>& gather, Bytes in,
@@ -40,8 +34,8 @@ void gather_columns(const PlaneCoding& coding, const std::vector<uint32_t>& gath
   }
 }
 
-/// The writes of one step for one slab. The canonical rows are made once, when the first write asks
-/// for them.
+/// The writes of one step for one slab. Canonical rows and scales are made once, when the first
+/// write asks for them.
 class SlabWriter {
  public:
   SlabWriter(const SlabContext& context, const plan::Step& step, const Slab& slab)
@@ -98,50 +92,42 @@ class SlabWriter {
     return {};
   }
 
-  /// Canonical block scales of rows [row, row + rows) of the slab.
-  Result<Packed> scales_of(uint64_t row, uint64_t rows) {
+  /// Canonical block scales of the slab's rows. Those that cannot be cut are read whole.
+  Status make_scales() {
+    if (scales_.bytes.data() != nullptr) return {};
     const model::SourceTensor& tensor = context_.model.source.tensors[step_.scale_tensor];
     const bool whole = quant::cut_rows(step_.scale_coding) == 0;
-    const PlaneCoding wanted = with_rows(step_.scale_coding, rows);
-    const PlaneCoding read = whole ? step_.scale_coding : wanted;
-    const uint64_t first = slab_.first_row + row;
+    const PlaneCoding read = whole ? step_.scale_coding : with_rows(step_.scale_coding, slab_.rows);
     const uint64_t of_expert = quant::source_bytes(step_.scale_coding);
-    const uint64_t skipped = whole ? 0 : quant::source_bytes(with_rows(step_.scale_coding, first));
+    const uint64_t skipped =
+        whole ? 0 : quant::source_bytes(with_rows(step_.scale_coding, slab_.first_row));
     const auto source = context_.buffers.take(quant::source_bytes(read));
     IMP_TRY(context_.model.source.files[tensor.file].handle.read_at(
         tensor.offset_bytes + slab_.expert * of_expert + skipped, source->span()));
-    IMP_ASSIGN(Packed scales, canonical_of(read, step_.scale_tensor, source->span()));
-    if (scales.owner == nullptr) scales.owner = source;
+    IMP_ASSIGN(scales_, canonical_of(read, step_.scale_tensor, source->span()));
+    if (scales_.owner == nullptr) scales_.owner = source;
     if (whole) {
-      const uint64_t pitch = quant::canonical_bytes(with_rows(read, 1));
-      scales.bytes = scales.bytes.subspan(first * pitch, rows * pitch);
+      const uint64_t before =
+          quant::canonical_bytes(with_rows(step_.scale_coding, slab_.first_row));
+      scales_.bytes = scales_.bytes.subspan(before);
     }
-    return scales;
+    return {};
+  }
+
+  /// Of rows [row, row + rows) of the slab.
+  Result<Bytes> scales_of(uint64_t row, uint64_t rows) {
+    IMP_TRY(make_scales());
+    const uint64_t pitch = quant::canonical_bytes(with_rows(step_.scale_coding, 1));
+    return scales_.bytes.subspan(row * pitch, rows * pitch);
   }
 
   uint64_t groups() const { return step_.coding.columns; }  // of a plane of scales
 
+  /// Rows at multiples of the action's unit.
   uint64_t offset_of_row(const plan::Write& write, uint64_t row) const {
-    switch (write.action) {
-      case Action::kMma64Nvfp4:
-        return repack::mma64_nvfp4_bytes(row, operand_.k);
-      case Action::kMma64Mxfp4:
-        return repack::mma64_mxfp4_bytes(row, operand_.k);
-      case Action::kMma64Codes:
-        return repack::mma64_codes_bytes(step_.coding.bits, row, operand_.k);
-      case Action::kMma64Plane:
-        return repack::mma64_plane_bytes(step_.coding.bits, row, groups());
-      case Action::kNativeRows:
-        return row * layouts::native_rows::pitch_bytes(operand_.k);
-      case Action::kNativeBytes:
-        return row * repack::native_bytes_pitch(operand_.k);
-      case Action::kSf128x4:
-        return layouts::sf128x4::size_bytes(row, groups());
-      case Action::kCopy:
-      case Action::kCanonical:
-        break;
-    }
-    return quant::canonical_bytes(with_rows(step_.coding, row));
+    if (write.action == Action::kCanonical)
+      return quant::canonical_bytes(with_rows(step_.coding, row));
+    return plan::packed_bytes(write.action, operand_, std::max(step_.coding.bits, 8u) / 8, row);
   }
 
   Result<Packed> pack(const plan::Write& write, uint64_t row, uint64_t rows, Bytes plane) {
@@ -149,8 +135,8 @@ class SlabWriter {
       case Action::kMma64Nvfp4:
         return pack_nvfp4(write, row, rows, plane);
       case Action::kMma64Mxfp4: {
-        IMP_ASSIGN(const Packed scales, scales_of(row, rows));
-        return context_.packer.mma64_mxfp4(plane, scales.bytes, rows, operand_.k);
+        IMP_ASSIGN(const Bytes scales, scales_of(row, rows));
+        return context_.packer.mma64_mxfp4(plane, scales, rows, operand_.k);
       }
       case Action::kMma64Codes:
         return context_.packer.mma64_codes(step_.coding.bits, plane, rows, operand_.k);
@@ -170,16 +156,17 @@ class SlabWriter {
   }
 
   Result<Packed> pack_nvfp4(const plan::Write& write, uint64_t row, uint64_t rows, Bytes codes) {
-    IMP_ASSIGN(Packed scales, scales_of(row, rows));
+    IMP_ASSIGN(Bytes scales, scales_of(row, rows));
+    BufferPool::Handle doubled;
     if (operand_.scheme == model::Scheme::kNvfp4G32) {
-      const auto doubled = context_.buffers.take(2 * scales.bytes.size());
-      repack::double_scales(scales.bytes, doubled->span());
-      scales = Packed{doubled->span(), doubled};
+      doubled = context_.buffers.take(2 * scales.size());
+      repack::double_scales(scales, doubled->span());
+      scales = doubled->span();
     }
     std::vector<repack::LostGroup> lost;
     const plan::Part& part = operand_.parts[step_.part];
     const uint64_t row_of_operand = expert() * operand_.n + part.n0 + slab_.first_row + row;
-    IMP_ASSIGN(Packed packed, context_.packer.mma64_nvfp4({codes, scales.bytes, rows, operand_.k},
+    IMP_ASSIGN(Packed packed, context_.packer.mma64_nvfp4({codes, scales, rows, operand_.k},
                                                           row_of_operand, lost));
     IMP_TRY(context_.exceptions.add(write.exceptions, lost));
     return packed;
@@ -190,6 +177,7 @@ class SlabWriter {
   const Slab& slab_;
   const plan::Operand& operand_;
   Packed canonical_;
+  Packed scales_;
 };
 
 }  // namespace

@@ -19,15 +19,7 @@ struct Levels {
   std::string file;
 };
 
-Levels levels_of(const json& config) {
-  Levels levels{&config, &config, "config.json"};
-  for (const char* key : {"text_config", "llm_config"})
-    if (const json* text = object_at(config, key)) {
-      levels.text = text;
-      break;
-    }
-  return levels;
-}
+Levels levels_of(const json& config) { return {&text_part(config), &config, "config.json"}; }
 
 /// The first of `keys` that is a number, in the text part before the whole.
 std::optional<uint64_t> find_number(const Levels& levels, std::initializer_list<const char*> keys) {

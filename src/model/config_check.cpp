@@ -45,14 +45,24 @@ bool promises_partition(const ImportContext& context, const Expectation& expecte
 
 /// Modules of which the configuration says something else, by what it is.
 struct Differences {
-  std::vector<std::string> excluded;  ///< quantized, but excluded
-  std::vector<std::string> plain;     ///< not quantized, but not excluded
-  std::vector<std::string> other;     ///< of another width or kind of number (trap T12)
-  std::vector<std::string> gates;     ///< gates of DeltaNet, quantized at all (trap T51)
+  std::vector<std::string> excluded;   ///< quantized, but excluded
+  std::vector<std::string> plain;      ///< not quantized, but not excluded
+  std::vector<std::string> other;      ///< of another width or kind of number (trap T12)
+  std::vector<std::string> sensitive;  ///< quantized at all (trap T51)
 };
 
-bool is_deltanet_gate(Role role) {
-  return role == Role::kGdnA || role == Role::kGdnB || role == Role::kGdnBa;
+/// Small matrices whose errors reach everything behind them: the producers' recipes leave them
+/// alone, third parties do not always (trap T51).
+bool is_sensitive(Role role) {
+  switch (role) {
+    case Role::kRouter:
+    case Role::kGdnA:
+    case Role::kGdnB:
+    case Role::kGdnBa:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool is_other_scheme(const Weight& weight, const Expectation& expected) {
@@ -74,7 +84,7 @@ Status compare(const Model& model, const Weight& weight, const ImportContext& co
   // Of a module that nobody named the configuration need not say anything either.
   if (excluded && weight.role != Role::kOther) found.excluded.push_back(weight.name);
   if (other) found.other.push_back(weight.name);
-  if (quantized && is_deltanet_gate(weight.role)) found.gates.push_back(weight.name);
+  if (quantized && is_sensitive(weight.role)) found.sensitive.push_back(weight.name);
   if (!missing || is_often_unlisted(weight, context.architecture)) return {};
   const uint32_t codes = weight.find(ComponentKind::kCodes)->tensors.front();
   if (promises_partition(context, *missing, weight))
@@ -99,35 +109,13 @@ void warn_of(const std::vector<std::string>& modules, const std::string& one,
   for (const std::string& name : modules) log.warn("module '" + name + "' is " + one);
 }
 
-/// Small matrices whose errors reach everything behind them: the producers' recipes leave them
-/// alone, third parties do not always (trap T51).
-bool is_sensitive(Role role) {
-  switch (role) {
-    case Role::kRouter:
-    case Role::kGdnA:
-    case Role::kGdnB:
-    case Role::kGdnBa:
-      return true;
-    default:
-      return false;
-  }
-}
-
-void warn_of_sensitive(const Model& model, Log& log) {
-  std::vector<std::string> names;
-  for (const Weight& weight : model.weights)
-    if (is_quantized(weight.scheme) && is_sensitive(weight.role)) names.push_back(weight.name);
-  const std::string what = "quantized, but recipes keep such modules in 16 bits";
-  warn_of(names, what, what, log);
-}
-
 void warn_of_differences(const Differences& found, const std::string& file, Log& log) {
   warn_of(found.excluded, "quantized although " + file + " excludes it",
           "quantized although " + file + " excludes them", log);
   warn_of(found.plain, "not quantized although " + file + " does not exclude it",
           "not quantized although " + file + " does not exclude them", log);
-  const std::string gates = "quantized, which recipes leave out: DeltaNet's gates are sensitive";
-  warn_of(found.gates, gates, gates, log);
+  const std::string sensitive = "quantized, which is unusual: recipes keep such modules in 16 bits";
+  warn_of(found.sensitive, sensitive, sensitive, log);
   warn_of(found.other, "of another scheme than " + file + " says; the tensors decide",
           "of another scheme than " + file + " says; the tensors decide", log);
 }
@@ -137,7 +125,6 @@ void warn_of_differences(const Differences& found, const std::string& file, Log&
 Status compare_with_config(const Model& model, const std::map<std::string, Module>& modules,
                            const ImportContext& context) {
   if (context.config.dialect == Dialect::kUnquantized) return {};
-  warn_of_sensitive(model, context.log);
   Differences found;
   for (const Weight& weight : model.weights)
     if (weight.gemm) IMP_TRY(compare(model, weight, context, found));

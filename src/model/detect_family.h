@@ -31,6 +31,8 @@ Result<WeightForm> detect_float(const Siblings& s, std::optional<Suffix> scale);
 /// a grid of blocks. `scale_shape` is that of one expert. Sets group_size, group_rows,
 /// scale_is_multiplier and warning. Errors: kShapeMismatch.
 Status fit_scales(const Siblings& s, Suffix scale, const Shape& scale_shape, WeightForm& form);
+/// "one scale", "a scale a row", "groups of 32", "blocks of 128x128". REQUIRES: fit_scales.
+std::string reach_of_scales(const WeightForm& form);
 /// kUnsupportedScheme for mxfp4 scales that a release of compressed-tensors wrote two too small
 /// (T20).
 Status check_mxfp4_release(const Siblings& s, Suffix scale);

@@ -8,14 +8,6 @@ namespace {
 
 constexpr uint64_t kMxGroup = 32;
 
-std::string reach(const WeightForm& form) {
-  if (form.scale_is_multiplier) return "one scale";
-  if (form.group_rows > 1)
-    return "blocks of " + std::to_string(form.group_rows) + "x" + std::to_string(form.group_size);
-  return form.group_size == form.k ? "a scale a row"
-                                   : "groups of " + std::to_string(form.group_size);
-}
-
 /// Exponent scales of a two-dimensional block are FP8 blocks with another scale dtype.
 bool is_mxfp8(const Siblings& s, Suffix scale, const WeightForm& form) {
   return is_e8m0(s.at(scale).dtype) && form.k % kMxGroup == 0 &&
@@ -57,7 +49,7 @@ Result<WeightForm> detect_fp8(const Siblings& s, std::optional<Suffix> scale) {
                    shape_text(s.at(*scale)) + ", expected F32, F16 or BF16 scales (FP8), or U8 " +
                        Shape{form.n, form.k / kMxGroup}.to_string() + " (MXFP8)");
   IMP_TRY(fit_scales(s, *scale, s.at(*scale).shape, form));
-  form.why = s.explain({Suffix::kWeight, *scale}, "FP8, " + reach(form));
+  form.why = s.explain({Suffix::kWeight, *scale}, "FP8, " + reach_of_scales(form));
   return form;
 }
 

@@ -8,16 +8,8 @@ namespace imp::model {
 namespace {
 
 std::string bits_and_reach(const WeightForm& form, const Siblings& s) {
-  std::string text = std::to_string(code_bits(form.scheme)) + "-bit integers, ";
-  if (form.scale_is_multiplier)
-    text += "one scale";
-  else if (form.group_rows > 1)
-    text += "blocks of " + std::to_string(form.group_rows) + "x" + std::to_string(form.group_size);
-  else if (form.group_size == form.k)
-    text += "a scale a row";
-  else
-    text += "groups of " + std::to_string(form.group_size);
-  return text + (s.has(Suffix::kWeightZeroPoint) ? ", with zero points" : ", symmetric");
+  return std::to_string(code_bits(form.scheme)) + "-bit integers, " + reach_of_scales(form) +
+         (s.has(Suffix::kWeightZeroPoint) ? ", with zero points" : ", symmetric");
 }
 
 Status check_zero_point_promise(const Siblings& s, Suffix codes) {

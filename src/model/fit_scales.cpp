@@ -82,4 +82,12 @@ Status fit_scales(const Siblings& s, Suffix scale, const Shape& scale_shape, Wei
   return fit_grid(s, scale, one ? Shape{1, 1} : shape, form);
 }
 
+std::string reach_of_scales(const WeightForm& form) {
+  if (form.scale_is_multiplier) return "one scale";
+  if (form.group_rows > 1)
+    return "blocks of " + std::to_string(form.group_rows) + "x" + std::to_string(form.group_size);
+  return form.group_size == form.k ? "a scale a row"
+                                   : "groups of " + std::to_string(form.group_size);
+}
+
 }  // namespace imp::model

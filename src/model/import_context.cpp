@@ -1,20 +1,10 @@
 #include "src/model/import_context.h"
 
-#include <initializer_list>
-
 #include "src/base/text.h"
+#include "src/model/json_fields.h"
 
 namespace imp::model {
 namespace {
-
-using nlohmann::json;
-
-std::optional<uint64_t> number(const json& config, std::initializer_list<const char*> keys) {
-  for (const char* key : keys)
-    if (const auto it = config.find(key); it != config.end() && it->is_number_unsigned())
-      return it->get<uint64_t>();
-  return std::nullopt;
-}
 
 void warn(const Occurrences& seen, const std::string& what, Log& log) {
   if (seen.count != 0)
@@ -23,12 +13,11 @@ void warn(const Occurrences& seen, const std::string& what, Log& log) {
 
 }  // namespace
 
-ExpertSizes read_expert_sizes(const json& config) {
-  const json* text = &config;
-  for (const char* key : {"text_config", "llm_config"})
-    if (const auto it = config.find(key); it != config.end() && it->is_object()) text = &*it;
-  return {number(*text, {"hidden_size"}),
-          number(*text, {"moe_intermediate_size", "intermediate_size"})};
+ExpertSizes read_expert_sizes(const nlohmann::json& config) {
+  const nlohmann::json& text = text_part(config);
+  const auto of_experts = number_at(text, "moe_intermediate_size");
+  return {number_at(text, "hidden_size"),
+          of_experts ? of_experts : number_at(text, "intermediate_size")};
 }
 
 void warn_of_counts(const ImportCounts& counts, Log& log) {

@@ -54,6 +54,14 @@ inline std::vector<std::string> strings_at(const nlohmann::json& object, const c
   return list;
 }
 
+/// The part of a multi-modal model's configuration that describes the text model; of others the
+/// whole.
+inline const nlohmann::json& text_part(const nlohmann::json& config) {
+  for (const char* key : {"text_config", "llm_config"})
+    if (const nlohmann::json* text = object_at(config, key)) return *text;
+  return config;
+}
+
 /// ASCII letters in upper case: files differ in the case of one and the same word.
 inline std::string to_upper(std::string text) {
   for (char& c : text)

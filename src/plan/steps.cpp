@@ -69,34 +69,6 @@ std::optional<Route> route_of(const Form& form, const Operand& operand, const Pl
   }
 }
 
-/// Bytes that `rows` rows of a weight take in a packed component; also the offset of row `rows`
-/// where rows is a joint of parts.
-uint64_t packed_bytes(Action action, const Operand& operand, uint64_t element_bytes,
-                      uint64_t rows) {
-  namespace mma64 = layouts::mma64_nvfp4;
-  namespace native = layouts::native_rows;
-  const uint64_t groups = operand.group_size == 0 ? 0 : div_up(operand.k, operand.group_size);
-  switch (action) {
-    case Action::kMma64Nvfp4:
-    case Action::kMma64Mxfp4:
-    case Action::kMma64Codes:
-      return div_up(rows, mma64::kTileN) * div_up(operand.k, mma64::kTileK) *
-             mma64_block_bytes(operand.scheme);
-    case Action::kMma64Plane:
-      return round_up(rows, mma64::kTileN) * groups * element_bytes;
-    case Action::kNativeRows:
-      return rows * native::pitch_bytes(operand.k);
-    case Action::kNativeBytes:
-      return rows * round_up(operand.k, native::kRowAlignmentBytes);
-    case Action::kSf128x4:
-      return layouts::sf128x4::size_bytes(rows, groups);
-    case Action::kCopy:
-    case Action::kCanonical:
-      return 0;
-  }
-  return 0;
-}
-
 class StepBuilder {
  public:
   StepBuilder(const Model& model, const Plan& plan)
@@ -243,6 +215,32 @@ std::vector<std::byte> gather_matrix(const Weight& weight) {
 }
 
 }  // namespace
+
+uint64_t packed_bytes(Action action, const Operand& operand, uint64_t element_bytes,
+                      uint64_t rows) {
+  namespace mma64 = layouts::mma64_nvfp4;
+  namespace native = layouts::native_rows;
+  const uint64_t groups = operand.group_size == 0 ? 0 : div_up(operand.k, operand.group_size);
+  switch (action) {
+    case Action::kMma64Nvfp4:
+    case Action::kMma64Mxfp4:
+    case Action::kMma64Codes:
+      return div_up(rows, mma64::kTileN) * div_up(operand.k, mma64::kTileK) *
+             mma64_block_bytes(operand.scheme);
+    case Action::kMma64Plane:
+      return round_up(rows, mma64::kTileN) * groups * element_bytes;
+    case Action::kNativeRows:
+      return rows * native::pitch_bytes(operand.k);
+    case Action::kNativeBytes:
+      return rows * round_up(operand.k, native::kRowAlignmentBytes);
+    case Action::kSf128x4:
+      return layouts::sf128x4::size_bytes(rows, groups);
+    case Action::kCopy:
+    case Action::kCanonical:
+      return 0;
+  }
+  return 0;
+}
 
 std::vector<Step> make_steps(const Model& model, const Plan& plan) {
   return StepBuilder(model, plan).build();

@@ -57,6 +57,12 @@ struct PlaneCoding {
   uint64_t columns = 0;  ///< K, or groups along K
 };
 
+/// The same plane with another number of rows: a slab of it.
+constexpr PlaneCoding with_rows(PlaneCoding plane, uint64_t rows) {
+  plane.rows = rows;
+  return plane;
+}
+
 /// Bytes of the plane as the source holds it. 0 for the bitmask encodings, whose size depends on
 /// the data. Saturates at 2^64 - 1.
 uint64_t source_bytes(const PlaneCoding& plane);

@@ -10,15 +10,7 @@ namespace imp::unpack {
 using artifact::Reader;
 using layouts::LayoutId;
 using quant::PlaneCoding;
-
-namespace {
-
-PlaneCoding with_rows(PlaneCoding coding, uint64_t rows) {
-  coding.rows = rows;
-  return coding;
-}
-
-}  // namespace
+using quant::with_rows;
 
 PlaneRows::PlaneRows(const Reader& reader, const Plane& plane)
     : reader_(reader), plane_(plane), coding_(plane.coding()) {

@@ -86,9 +86,7 @@ class FollowedPlane {
   Bytes canonical() const { return slab_.canonical(); }
   /// From row `row` of the slab on.
   Bytes canonical_from(uint64_t row) const {
-    quant::PlaneCoding coding = rows_->coding();
-    coding.rows = row;
-    return canonical().subspan(quant::canonical_bytes(coding));
+    return canonical().subspan(quant::canonical_bytes(quant::with_rows(rows_->coding(), row)));
   }
   Bytes source() const { return slab_.source; }
 
@@ -241,10 +239,8 @@ class ValueStream {
     quant::CanonicalRows planes;
     planes.rows = rows;
     planes.row_in_group = row % format_.group_rows;
-    quant::PlaneCoding before = plane_.coding();
-    before.rows = row;
-    planes.codes =
-        (is_sparse() ? Bytes(dense_) : codes_.canonical()).subspan(quant::canonical_bytes(before));
+    const uint64_t before = quant::canonical_bytes(quant::with_rows(plane_.coding(), row));
+    planes.codes = (is_sparse() ? Bytes(dense_) : codes_.canonical()).subspan(before);
     const uint64_t group_row = row / format_.group_rows;
     if (scales_.is_open()) planes.scales = scales_.canonical_from(group_row);
     if (zero_points_.is_open()) planes.zero_points = zero_points_.canonical_from(group_row);
