@@ -308,6 +308,23 @@ Result<Reader> open_bytes(const TempFolder& folder, std::string_view bytes) {
   return Reader::open(folder.write("sample.imp", bytes));
 }
 
+void make_digests_right(Damaged& damaged, const TempFolder& folder) {
+  const size_t chunks = damaged.entry(artifact::SectionType::kChunks).record_count;
+  for (size_t c = 0; c < chunks; ++c) {
+    artifact::ChunkRecord& chunk = damaged.chunk(c);
+    const Digest128 digest = xxh3_128(
+        std::as_bytes(std::span(damaged.bytes)).subspan(chunk.offset_bytes, chunk.size_bytes));
+    std::memcpy(chunk.digest, digest.data(), digest.size());
+  }
+  damaged.reseal();
+  const auto reader = open_bytes(folder, damaged.bytes);
+  if (!reader.ok()) throw std::runtime_error(reader.error().to_line());
+  const auto id = artifact::compute_artifact_id(*reader);
+  if (!id.ok()) throw std::runtime_error(id.error().to_line());
+  std::memcpy(damaged.header().artifact_id, id->data(), id->size());
+  damaged.reseal();
+}
+
 Status read_everything(const Reader& reader) {
   std::vector<std::byte> scratch;
   for (const ChunkRecord& chunk : reader.chunks()) IMP_TRY(reader.verify_chunk(chunk, scratch));

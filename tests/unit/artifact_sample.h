@@ -94,6 +94,9 @@ class Damaged {
 
 /// Write the bytes into the folder and open them.
 Result<artifact::Reader> open_bytes(const TempFolder& folder, std::string_view bytes);
+/// Make the digests of all chunks and the artifact id right too: what was changed in the payload or
+/// in a record is the only thing wrong.
+void make_digests_right(Damaged& damaged, const TempFolder& folder);
 /// Everything that verify can ask of the bytes alone: chunks, padding, manifest, companions, id.
 Status read_everything(const artifact::Reader& reader);
 

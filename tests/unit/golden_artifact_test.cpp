@@ -11,10 +11,10 @@
 #include "formats/imp/artifact_id.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/text.h"
-#include "src/verify/verify.h"
 #include "src/version.h"
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/unpack_run.h"
+#include "tests/unit/verify_run.h"
 
 namespace imp::testing {
 namespace {
@@ -95,21 +95,9 @@ bool is_mma64(const FormRecord& form) {
   return form.layout == static_cast<uint16_t>(LayoutId::kMma64);
 }
 
-void expect_verified(const std::string& bytes, const std::filesystem::path& source) {
+void expect_bytes_verified(const std::string& bytes, const std::filesystem::path& source) {
   const TempFolder folder;
-  verify::Options options;
-  options.artifact = folder.write("a.imp", bytes);
-  options.source = source;
-  options.backend = verify::Backend::kCpu;
-  options.all = true;
-  options.threads = 1;
-  CollectingLog log;
-  const verify::Report report = verify::run(options, log);
-  for (size_t l = 0; l < verify::kLevelCount; ++l) {
-    EXPECT_EQ(report.levels[l].verdict, verify::Verdict::kPassed)
-        << verify::level_name(static_cast<verify::Level>(l));
-    for (const Error& problem : report.levels[l].problems) ADD_FAILURE() << problem.to_line();
-  }
+  expect_verified(folder.write("a.imp", bytes), source);
 }
 
 /// As many tensors as the artifact holds, each as the source has it.
@@ -157,7 +145,7 @@ TEST_P(GoldenArtifact, Opens) {
 
 TEST_P(GoldenArtifact, PassesEveryLevel) {
   const Source source(GetParam());
-  expect_verified(golden_bytes(GetParam()), source.path());
+  expect_bytes_verified(golden_bytes(GetParam()), source.path());
 }
 
 TEST_P(GoldenArtifact, UnpacksToTheSource) {
@@ -236,7 +224,7 @@ TEST_P(GoldenArtifact, ReadsTheSameAsMajor0) {
   const Source source(GetParam());
   const std::string bytes = with_mma64_major(GetParam(), 0);
   EXPECT_FALSE(bytes == golden_bytes(GetParam()));
-  expect_verified(bytes, source.path());
+  expect_bytes_verified(bytes, source.path());
   expect_unpacked(GetParam(), bytes, source.path());
 }
 

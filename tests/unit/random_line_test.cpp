@@ -5,35 +5,21 @@
 #include <optional>
 #include <random>
 
-#include "src/verify/verify.h"
 #include "tests/unit/random_checkpoint.h"
 #include "tests/unit/unpack_run.h"
+#include "tests/unit/verify_run.h"
 
 namespace imp::testing {
 namespace {
 
 class RandomLine : public ::testing::TestWithParam<RandomFamily> {};
 
-void expect_verifies(const UnpackCase& unpacked, const std::filesystem::path& source) {
-  verify::Options options;
-  options.artifact = unpacked.options.artifact;
-  options.source = source;
-  options.backend = verify::Backend::kCpu;
-  options.all = true;
-  options.threads = 1;
-  CollectingLog log;
-  const verify::Report report = verify::run(options, log);
-  EXPECT_TRUE(report.passed());
-  for (const verify::LevelReport& level : report.levels)
-    for (const Error& problem : level.problems) ADD_FAILURE() << problem.to_line();
-}
-
 void expect_comes_back(const std::string& artifact, const CheckpointEditor& source,
                        const std::filesystem::path& folder, std::optional<uint32_t> sm) {
   UnpackCase unpacked(artifact);
   unpacked.options.form_sm = sm;
   expect_same_tensors(unpacked.checkpoint(), source);
-  if (!sm) expect_verifies(unpacked, folder);
+  if (!sm) expect_verified(unpacked.options.artifact, folder);
 }
 
 TEST_P(RandomLine, ComesBackFromEveryForm) {

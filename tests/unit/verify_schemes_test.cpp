@@ -7,7 +7,6 @@
 #include <functional>
 #include <stdexcept>
 
-#include "src/base/digest.h"
 #include "src/verify/verify.h"
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/conversion.h"
@@ -88,20 +87,7 @@ class Subject {
     if (!index_) throw std::runtime_error("no operand " + operand_);
     return *index_;
   }
-  void make_digests_right() {
-    const size_t chunks = damaged.entry(artifact::SectionType::kChunks).record_count;
-    for (size_t c = 0; c < chunks; ++c) {
-      artifact::ChunkRecord& chunk = damaged.chunk(c);
-      const Digest128 digest = xxh3_128(
-          std::as_bytes(std::span(damaged.bytes)).subspan(chunk.offset_bytes, chunk.size_bytes));
-      std::memcpy(chunk.digest, digest.data(), digest.size());
-    }
-    damaged.reseal();
-    const auto id = artifact::compute_artifact_id(open());
-    if (!id.ok()) throw std::runtime_error(id.error().to_line());
-    std::memcpy(damaged.header().artifact_id, id->data(), id->size());
-    damaged.reseal();
-  }
+  void make_digests_right() { testing::make_digests_right(damaged, folder_); }
 
   const std::string operand_;
   const uint16_t layout_;

@@ -5,12 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <cstring>
 #include <fstream>
 #include <functional>
 #include <stdexcept>
 
-#include "src/base/digest.h"
 #include "src/base/little_endian.h"
 #include "src/verify/numerics.h"
 #include "src/verify/slab.h"
@@ -50,20 +48,7 @@ class Subject {
     throw std::runtime_error("no such form");
   }
   /// Digests of chunks, sections, header and the artifact id to what the bytes now are.
-  void make_digests_right() {
-    const size_t chunks = damaged.entry(artifact::SectionType::kChunks).record_count;
-    for (size_t c = 0; c < chunks; ++c) {
-      artifact::ChunkRecord& chunk = damaged.chunk(c);
-      const Digest128 digest = xxh3_128(
-          std::as_bytes(std::span(damaged.bytes)).subspan(chunk.offset_bytes, chunk.size_bytes));
-      std::memcpy(chunk.digest, digest.data(), digest.size());
-    }
-    damaged.reseal();
-    const auto id = artifact::compute_artifact_id(open());
-    if (!id.ok()) throw std::runtime_error(id.error().to_line());
-    std::memcpy(damaged.header().artifact_id, id->data(), id->size());
-    damaged.reseal();
-  }
+  void make_digests_right() { testing::make_digests_right(damaged, folder_); }
   verify::Report verify(std::optional<uint32_t> sm = {},
                         std::optional<std::filesystem::path> source = {}) const {
     verify::Options options;
