@@ -103,7 +103,8 @@ struct OperandRecord {
   uint32_t form_count;
   uint32_t execution_index;  ///< order in which a forward pass meets the operands, 0..count-1
   uint32_t group_rows;       ///< rows that share a block scale, 2 or more; 0: each row has its own
-  uint32_t reserved[6];      ///< zero
+  uint32_t stored_as;        ///< registry "stored as": how the hub checkpoint's values follow
+  uint32_t reserved[5];      ///< zero
 };
 static_assert(sizeof(OperandRecord) == 96);
 static_assert(offsetof(OperandRecord, experts) == 16);
@@ -186,8 +187,9 @@ enum class ComponentKind : uint16_t {
   kInputZeroPoint = 20,  ///< zero point of asymmetric static activations
   kOutputScale = 21,     ///< scale of the module's output; no part of the GEMM
   kGroupIndex = 22,      ///< i32 [K]: group of each column, as act-order checkpoints have it
+  kSuperMin = 23,        ///< beside super_scale, where the scheme has a group_min
 };
-inline constexpr uint16_t kLastComponentKind = static_cast<uint16_t>(ComponentKind::kGroupIndex);
+inline constexpr uint16_t kLastComponentKind = static_cast<uint16_t>(ComponentKind::kSuperMin);
 
 enum ComponentFlags : uint16_t {
   kComponentRequired = 1u << 0,  ///< a reader that does not know the kind refuses the operand

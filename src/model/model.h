@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "src/base/shape.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/model/tensor_view.h"
 #include "src/quant/encoding.h"
 
 namespace imp::model {
@@ -36,16 +38,38 @@ struct SourceFile {
   std::vector<std::pair<std::string, std::string>> metadata;
 };
 
+/// What is stored instead of a tensor of the hub checkpoint, where undoing the difference would
+/// round. Numbers are frozen: they are stored in .imp files (OperandRecord::stored_as).
+enum class StoredAs : uint32_t {
+  kItself = 0,
+  kPlusOne = 1,   ///< x + 1 (norms of gemma, nemotron, qwen3next)
+  kNegExp = 2,    ///< -exp(x) (A_log)
+  kMlaKey = 3,    ///< of kv_b_proj each head's rows of K, transposed: [heads * kv_lora, nope]
+  kMlaValue = 4,  ///< of kv_b_proj each head's rows of V: [heads * v_head_dim, kv_lora]
+};
+
+/// A tensor of a GGUF file. Views say what it is in the model.
+struct StoredTensor {
+  std::string name;
+  uint32_t file = 0;
+  GgmlType type = GgmlType::kF32;
+  Shape shape;                ///< slowest dimension first
+  uint64_t offset_bytes = 0;  ///< from the start of the file
+  uint64_t size_bytes = 0;
+};
+
 /// A tensor of the source with its place in the closed inventory.
 struct SourceTensor {
   std::string name;
   uint32_t file = 0;
   Dtype dtype = Dtype::kU8;
   Shape shape;
-  uint64_t offset_bytes = 0;  ///< from the start of the file
+  uint64_t offset_bytes = 0;  ///< from the start of the file; of a view where its last rows lie
   uint64_t size_bytes = 0;
   Disposition disposition = Disposition::kCopied;
-  std::string reason;  ///< why it is ignored
+  std::string reason;              ///< why it is ignored
+  std::optional<TensorView> view;  ///< of GGUF; else the file holds the bytes
+  StoredAs stored_as = StoredAs::kItself;
 };
 
 struct Source {
@@ -53,6 +77,10 @@ struct Source {
   std::vector<SourceFile> files;
   std::vector<SourceTensor> tensors;    ///< by (file, offset)
   std::vector<std::string> companions;  ///< file names in `folder`
+  std::vector<StoredTensor> stored;     ///< of GGUF, by (file, offset); views refer to them
+  bool big_endian = false;              ///< of `stored`
+  /// Companions that are made, not found: config.json of a GGUF file's metadata. (name, bytes)
+  std::vector<std::pair<std::string, std::string>> made_companions;
 };
 
 /// The source tensors that are one kind of plane of a weight, one an expert (kNone: this expert has
@@ -105,6 +133,7 @@ struct Weight {
   std::vector<Digest128>
       k_scales;            ///< of the k_scale plane, one an expert; empty where it has none
   bool tied_head = false;  ///< token embedding that is the output head too
+  StoredAs stored_as = StoredAs::kItself;
 
   const PlaneSet* find(ComponentKind kind) const {
     for (const PlaneSet& set : planes)

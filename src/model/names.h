@@ -24,8 +24,11 @@ enum class Suffix : uint8_t {
   kScale,           ///< scale (DeepSeek-V4)
   kWeightScaleInv,  ///< weight_scale_inv
   kWeightScale2,    ///< weight_scale_2
-  kGlobalScale,     ///< weight_global_scale: a divisor
-  kInputScale,      ///< input_scale, activation_scale, qscale_act
+  kWeightMin,       ///< weight_min (views of GGUF blocks, as the next two)
+  kWeightSuperScale,  ///< weight_super_scale
+  kWeightSuperMin,    ///< weight_super_min
+  kGlobalScale,       ///< weight_global_scale: a divisor
+  kInputScale,        ///< input_scale, activation_scale, qscale_act
   kInputGlobalScale,  ///< input_global_scale: a divisor
   kWeightZeroPoint,
   kInputZeroPoint,

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "src/base/dtype.h"
+#include "src/base/ggml_type.h"
 
 namespace imp::model {
 
@@ -31,7 +32,35 @@ enum class Scheme : uint16_t {
   kInt6 = 38,
   kInt7 = 39,
   kInt8 = 40,
+  /// Codes of GGUF's block types. q is the code's number: u - 8 and u - 128 (int), u (uint), or an
+  /// entry of a table of 16 int8 (lut, component lut). Without "_k" block scales and mins are F16:
+  ///   w = q * scale                       w = q * scale + min
+  /// with it they are bytes under one F16 super scale (and super min) per 256 columns:
+  ///   w = q * (scale * super_scale)       w = q * (scale * super_scale) - min * super_min
+  kUint4Min = 48,   ///< Q4_1
+  kUint8Min = 49,   ///< Q5_1
+  kLut4 = 50,       ///< IQ4_NL
+  kInt4K = 52,      ///< Q3_K
+  kInt8K = 53,      ///< Q6_K
+  kUint4MinK = 54,  ///< Q2_K, Q4_K
+  kUint8MinK = 55,  ///< Q5_K
+  kLut4K = 56,      ///< IQ4_XS
+  /// Blocks of GGUF that stay blocks, codes and scales together in rows of bytes: 64 + id of the
+  /// ggml type. Any type can be held so, an embedding in Q4_K as kBlocks + 12.
+  kBlocks = 64,
 };
+
+/// 64 + id. REQUIRES: a block type, not plain numbers.
+Scheme blocks_scheme(GgmlType type);
+/// The type of a scheme of blocks; nullopt for the other schemes.
+std::optional<GgmlType> blocks_type(Scheme scheme);
+/// The scheme of the canonical planes of a type that comes apart (quant/ggml_blocks.h):
+/// Q4_0 and TQ2_0 int4, Q5_0 and Q8_0 int8, MXFP4, NVFP4, and those above.
+Scheme planes_scheme(GgmlType type);
+/// uint*_min*: a group_min plane beside the scales.
+bool has_group_min(Scheme scheme);
+/// *_k: super scales over the block scales.
+bool has_super_scale(Scheme scheme);
 
 /// "nvfp4", "bf16", ...; "?" for a number that is no scheme of this version.
 std::string_view scheme_name(Scheme scheme);
@@ -43,8 +72,8 @@ bool is_quantized(Scheme scheme);
 uint32_t group_size_of(Scheme scheme);
 /// kInt2 to kInt8.
 bool is_integer(Scheme scheme);
-/// Bits of a code: 4 for the e2m1 schemes, 8 for the e4m3 ones, 2..8 for integers; 0 for the
-/// others.
+/// Bits of a code: 4 for the e2m1 schemes, 8 for the e4m3 ones, 2..8 for integers; 0 for plain
+/// values and blocks.
 uint32_t code_bits(Scheme scheme);
 /// REQUIRES: 2 <= bits <= 8.
 Scheme integer_scheme(uint32_t bits);

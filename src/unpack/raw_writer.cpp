@@ -74,6 +74,8 @@ std::string kind_name(uint16_t kind) {
       return "output_scale";
     case ComponentKind::kGroupIndex:
       return "group_index";
+    case ComponentKind::kSuperMin:
+      return "super_min";
   }
   return "kind" + std::to_string(kind);
 }

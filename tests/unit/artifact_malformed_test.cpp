@@ -245,7 +245,7 @@ const Case kOperandRecords[] = {
     {"NoRows", [](Damaged& d) { d.operand(0).n = 0; }, kBadRecord, "operand 0 'a.experts'"},
     {"NoColumns", [](Damaged& d) { d.operand(0).k = 0; }, kBadRecord, "n and k are 6 and 0"},
     {"Flags", [](Damaged& d) { d.operand(0).flags |= 8; }, kBadRecord, "flags 10 have an unknown"},
-    {"Reserved", [](Damaged& d) { d.operand(0).reserved[5] = 1; }, kNonZeroPadding,
+    {"Reserved", [](Damaged& d) { d.operand(0).reserved[4] = 1; }, kNonZeroPadding,
      "operand 0 'a.experts'"},
     {"GroupRowsOfOne", [](Damaged& d) { d.operand(0).group_rows = 1; }, kBadRecord,
      "operand 0 'a.experts': group_rows is 1 with group_size "},
