@@ -99,7 +99,7 @@ uint64_t source_bytes_of(const model::Source& source) {
 }  // namespace
 
 Result<Prepared> prepare(const Options& options, Log& log) {
-  IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, log));
+  IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, options.import, log));
   IMP_TRY(model::select_weights(model, options.include, options.exclude));
   IMP_ASSIGN(plan::Plan plan, plan::make_plan(model, options.plan));
   return Prepared{std::move(model), std::move(plan), thread_count(options)};

@@ -160,7 +160,7 @@ Status report_checkpoint(const std::filesystem::path& path, const Options& optio
   CollectingLog said_again;  // the importer opens the folder too and says the same, and more
   IMP_ASSIGN(const Checkpoint checkpoint, hf::open_checkpoint(path, said_again));
   IMP_ASSIGN(const ScaleReport scales, audit_checkpoint(checkpoint));
-  const Result<Model> imported = model::import_checkpoint(path, log);
+  const Result<Model> imported = model::import_checkpoint(path, {}, log);
   if (options.json) {
     print_json(checkpoint, imported, scales, out);
     return {};
