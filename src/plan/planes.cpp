@@ -1,6 +1,7 @@
 #include "src/plan/planes.h"
 
 #include "src/base/checked.h"
+#include "src/model/group_planes.h"
 
 namespace imp::plan {
 
@@ -15,12 +16,12 @@ quant::PlaneCoding coding_of(const Model& model, const Weight& weight, const Pla
   const uint32_t code_bits = model::code_bits(weight.scheme);
   const uint32_t dtype_bits = imp::dtype_bits(first_tensor(model, plane).dtype);
   if (plane.kind == ComponentKind::kCodes)
-    return {plane.encoding, code_bits == 0 ? dtype_bits : code_bits, rows, weight.k};
-  if (plane.kind != ComponentKind::kBlockScale && plane.kind != ComponentKind::kZeroPoint)
-    return {plane.encoding, dtype_bits, rows, 1};
-  const uint64_t columns = weight.group_size == 0 ? 1 : div_up(weight.k, weight.group_size);
+    return {plane.encoding, code_bits == 0 ? dtype_bits : code_bits, rows,
+            model::code_columns(weight.scheme, weight.k)};
+  if (!model::is_group_plane(plane.kind)) return {plane.encoding, dtype_bits, rows, 1};
   return {plane.encoding, plane.kind == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
-          div_up(rows, weight.group_rows), columns};
+          div_up(rows, weight.group_rows),
+          model::groups_of(plane.kind, weight.group_size, weight.k)};
 }
 
 const SourceTensor& first_tensor(const Model& model, const PlaneSet& plane) {
@@ -61,10 +62,14 @@ Joint joint_of(ComponentKind kind) {
     case ComponentKind::kCodes:
     case ComponentKind::kBlockScale:
     case ComponentKind::kZeroPoint:
+    case ComponentKind::kGroupMin:
+    case ComponentKind::kSuperScale:
+    case ComponentKind::kSuperMin:
     case ComponentKind::kBias:
       return Joint::kRows;
     case ComponentKind::kKScale:
     case ComponentKind::kKGather:
+    case ComponentKind::kLut:
     case ComponentKind::kGroupIndex:
       return Joint::kShared;
     default:
