@@ -127,7 +127,8 @@ class SlabWriter {
   uint64_t offset_of_row(const plan::Write& write, uint64_t row) const {
     if (write.action == Action::kCanonical)
       return quant::canonical_bytes(with_rows(step_.coding, row));
-    return plan::packed_bytes(write.action, operand_, std::max(step_.coding.bits, 8u) / 8, row);
+    return plan::packed_bytes(write.action, operand_,
+                              {std::max(step_.coding.bits, 8u) / 8, groups()}, row);
   }
 
   Result<Packed> pack(const plan::Write& write, uint64_t row, uint64_t rows, Bytes plane) {

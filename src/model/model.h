@@ -48,6 +48,8 @@ enum class StoredAs : uint32_t {
   kMlaValue = 4,  ///< of kv_b_proj each head's rows of V: [heads * v_head_dim, kv_lora]
 };
 
+inline constexpr StoredAs kLastStoredAs = StoredAs::kMlaValue;
+
 /// A tensor of a GGUF file. Views say what it is in the model.
 struct StoredTensor {
   std::string name;
