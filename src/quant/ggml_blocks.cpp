@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "src/base/checked.h"
+#include "src/quant/bf16.h"
 #include "src/quant/ggml_codec.h"
 
 namespace imp::quant {
@@ -129,6 +129,30 @@ Status join_fields(const BlockPlanes& planes, uint64_t rows, uint64_t k, const B
     }
   }
   return {};
+}
+
+void decode_blocks(GgmlType type, Bytes blocks, std::span<float> out) {
+  const uint64_t count = blocks.size() / ggml_type_info(type).block_bytes;
+  switch (type) {
+    case GgmlType::kF32:
+      std::memcpy(out.data(), blocks.data(), blocks.size());
+      return;
+    case GgmlType::kF16:
+      for (uint64_t i = 0; i < count; ++i) out[i] = load_half(bytes(blocks) + 2 * i);
+      return;
+    case GgmlType::kBf16:
+      for (uint64_t i = 0; i < count; ++i)
+        out[i] = bf16_to_float(load_le<uint16_t>(blocks.data() + 2 * i));
+      return;
+    default:
+      break;
+  }
+  BlockDecoder decode = nullptr;
+  if (const BlockCodec* codec = codec_of(type))
+    decode = codec->decode;
+  else if (decode = lattice_decoder(type); decode == nullptr)
+    decode = small_code_decoder(type);
+  decode(bytes(blocks), count, out.data());
 }
 
 }  // namespace imp::quant

@@ -49,10 +49,18 @@ const BlockCodec* iq4_codec(GgmlType type);      // IQ4_NL, IQ4_XS
 const BlockCodec* ternary_codec(GgmlType type);  // TQ2_0
 const BlockCodec* fp4_codec(GgmlType type);      // MXFP4, NVFP4
 
-/// 2^(b - 127) and the unsigned e4m3 number as ggml reads them, bytes that check_block_scales
-/// refuses included.
-constexpr float ggml_e8m0(uint8_t byte) {
-  return std::bit_cast<float>(byte == 0 ? 0x00400000u : static_cast<uint32_t>(byte) << 23);
+/// Types that stay blocks.
+BlockDecoder lattice_decoder(GgmlType type);     // IQ1, IQ2, IQ3
+BlockDecoder small_code_decoder(GgmlType type);  // TQ1_0, Q1_0, Q2_0
+
+/// Half scale of an IQ1_M block: the top nibbles of four words.
+uint16_t iq1m_scale(const uint8_t* block);
+
+/// 2^(b - 128), half of the scale, so that also the last bytes are finite; and the unsigned e4m3
+/// number. Both as ggml reads them, bytes that check_block_scales refuses included.
+constexpr float ggml_half_e8m0(uint8_t byte) {
+  return std::bit_cast<float>(byte < 2 ? 0x00200000u << byte
+                                       : static_cast<uint32_t>(byte - 1) << 23);
 }
 float ggml_e4m3(uint8_t byte);
 
@@ -111,7 +119,8 @@ void join_blocks(FieldPointers fields, uint64_t count, uint8_t* blocks) {
   }
 }
 
-/// Number of every code. E2m1 code 8 is +0, as ggml's table of integers has it.
+/// Number of every code; its double where scale_number is half. E2m1 code 8 is +0, as ggml's table
+/// of integers has it.
 template <class T>
 constexpr auto code_numbers() {
   std::array<float, 1u << T::kPlanes.code_bits> numbers{};
@@ -122,12 +131,12 @@ constexpr auto code_numbers() {
     if (T::kPlanes.code == BlockCode::kOffsetBinary) number -= half;
     if (T::kPlanes.code == BlockCode::kLut) number = kIq4NlValues[u % 16];
     if (T::kPlanes.code == BlockCode::kE2m1) number = kE2m1Doubled[u % 8] * (u < 8 ? 1 : -1);
-    numbers[u] = static_cast<float>(number) * (T::kPlanes.code == BlockCode::kE2m1 ? 0.5f : 1.0f);
+    numbers[u] = static_cast<float>(number) * (T::kPlanes.scale_dtype == Dtype::kF8E4M3 ? 0.5f : 1);
   }
   return numbers;
 }
 
-/// A scale or min on its own, without its super scale.
+/// A scale or min on its own, without its super scale; of e8m0 half of it.
 template <class T>
 float scale_number(const uint8_t* at) {
   switch (T::kPlanes.scale_dtype) {
@@ -136,7 +145,7 @@ float scale_number(const uint8_t* at) {
     case Dtype::kI8:
       return static_cast<float>(static_cast<int8_t>(*at));
     case Dtype::kF8E8M0:
-      return ggml_e8m0(*at);
+      return ggml_half_e8m0(*at);
     case Dtype::kF8E4M3:
       return ggml_e4m3(*at);
     default:

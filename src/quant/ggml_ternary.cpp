@@ -40,10 +40,58 @@ struct Tq2_0 {
   }
 };
 
+/// Five elements of three values in a byte, as the fraction byte / 256 in base 3: digit n of it is
+/// what multiplying by 3^n brings to the front.
+float tq1_number(uint8_t byte, uint32_t digit) {
+  constexpr uint8_t kPowers[5] = {1, 3, 9, 27, 81};
+  const auto rest = static_cast<uint8_t>(byte * kPowers[digit]);
+  return static_cast<float>((rest * 3 >> 8) - 1);
+}
+
+void decode_tq1_0(const uint8_t* blocks, uint64_t count, float* out) {
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint8_t* block = blocks + i * 54;
+    const float scale = load_half(block + 52);
+    // 32 bytes of five elements, 16 of five, 4 of four.
+    const auto put = [&](const uint8_t* bytes, uint32_t n, uint32_t digits) {
+      for (uint32_t digit = 0; digit < digits; ++digit)
+        for (uint32_t l = 0; l < n; ++l) *out++ = tq1_number(bytes[l], digit) * scale;
+    };
+    put(block, 32, 5);
+    put(block + 32, 16, 5);
+    put(block + 48, 4, 4);
+  }
+}
+
+void decode_q1_0(const uint8_t* blocks, uint64_t count, float* out) {
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint8_t* block = blocks + i * 18;
+    const float scale = load_half(block);
+    for (uint32_t e = 0; e < 128; ++e)
+      *out++ = (block[2 + e / 8] >> (e % 8) & 1) != 0 ? scale : -scale;
+  }
+}
+
+void decode_q2_0(const uint8_t* blocks, uint64_t count, float* out) {
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint8_t* block = blocks + i * 18;
+    const float scale = load_half(block);
+    for (uint32_t e = 0; e < 64; ++e)
+      *out++ = static_cast<float>((block[2 + e / 4] >> (2 * (e % 4)) & 3) - 1) * scale;
+  }
+}
+
 }  // namespace
 
 const BlockCodec* ternary_codec(GgmlType type) {
   return type == GgmlType::kTq2_0 ? &kCodec<Tq2_0> : nullptr;
+}
+
+BlockDecoder small_code_decoder(GgmlType type) {
+  if (type == GgmlType::kTq1_0) return decode_tq1_0;
+  if (type == GgmlType::kQ1_0) return decode_q1_0;
+  if (type == GgmlType::kQ2_0) return decode_q2_0;
+  return nullptr;
 }
 
 }  // namespace imp::quant
