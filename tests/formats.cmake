@@ -17,11 +17,5 @@ imp_test(gguf
   LIBRARIES imp::gguf)
 target_compile_definitions(gguf_test PRIVATE IMP_GGUF_SPEC="${PROJECT_SOURCE_DIR}/formats/gguf/SPEC.md")
 
-if(IMP_FUZZ)
-  target_compile_options(imp_safetensors PRIVATE -fsanitize=fuzzer-no-link)
-  add_executable(safetensors_header_fuzz fuzz/safetensors_header_fuzz.cpp)
-  imp_configure_target(safetensors_header_fuzz)
-  target_compile_options(safetensors_header_fuzz PRIVATE -fsanitize=fuzzer)
-  target_link_options(safetensors_header_fuzz PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(safetensors_header_fuzz PRIVATE imp::safetensors)
-endif()
+imp_fuzzer(safetensors_header_fuzz LIBRARIES imp::safetensors INSTRUMENT imp_safetensors)
+imp_fuzzer(gguf_header_fuzz LIBRARIES imp::gguf INSTRUMENT imp_gguf)
