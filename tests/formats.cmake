@@ -6,7 +6,9 @@ imp_test(safetensors
   LIBRARIES imp::safetensors)
 target_compile_definitions(safetensors_test PRIVATE
   IMP_SAFETENSORS_SPEC="${PROJECT_SOURCE_DIR}/formats/safetensors/SPEC.md")
-imp_test(safetensors_memory SOURCES unit/safetensors_memory_test.cpp LIBRARIES imp::safetensors)
+imp_test(header_memory
+  SOURCES unit/safetensors_memory_test.cpp unit/gguf_memory_test.cpp unit/counted_memory.cpp
+  LIBRARIES imp::safetensors imp::gguf)
 imp_test(hf
   SOURCES unit/hf_checkpoint_test.cpp unit/hf_folder_test.cpp unit/hf_index_test.cpp
   LIBRARIES imp::hf)
