@@ -48,6 +48,8 @@ enum class StoredAs : uint32_t {
   kMlaValue = 4,  ///< of kv_b_proj each head's rows of V: [heads * v_head_dim, kv_lora]
 };
 
+inline constexpr StoredAs kLastStoredAs = StoredAs::kMlaValue;
+
 /// A tensor of a GGUF file. Views say what it is in the model.
 struct StoredTensor {
   std::string name;
@@ -75,11 +77,12 @@ struct SourceTensor {
 struct Source {
   std::filesystem::path folder;
   std::vector<SourceFile> files;
-  std::vector<SourceTensor> tensors;    ///< by (file, offset)
-  std::vector<std::string> companions;  ///< file names in `folder`
-  std::vector<StoredTensor> stored;     ///< of GGUF, by (file, offset); views refer to them
-  bool big_endian = false;              ///< of `stored`
-  /// Companions that are made, not found: config.json of a GGUF file's metadata. (name, bytes)
+  std::vector<SourceTensor> tensors;  ///< by (file, offset)
+  std::vector<std::string>
+      companions;                    ///< names, sorted: files in `folder`, and those that are made
+  std::vector<StoredTensor> stored;  ///< of GGUF, by (file, offset); views refer to them
+  bool big_endian = false;           ///< of `stored`
+  /// Companions that are made, not found (name, bytes): config.json of a GGUF file's metadata.
   std::vector<std::pair<std::string, std::string>> made_companions;
 };
 
