@@ -23,4 +23,4 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/impConfig.cmake.in ${PRO
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/impConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/impConfig.cmake ${PROJECT_BINARY_DIR}/impConfigVersion.cmake
   DESTINATION ${imp_package_dir})
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE THIRD_PARTY_NOTICES DESTINATION ${CMAKE_INSTALL_DOCDIR})

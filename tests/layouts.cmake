@@ -2,6 +2,7 @@
 imp_library(reference
   SOURCES
     reference/encodings.cpp
+    reference/ggml_values.cpp
     reference/golden_inputs.cpp
     reference/layout_variants.cpp
     reference/layouts.cpp
@@ -12,6 +13,9 @@ imp_library(reference
 imp_test(quant
   SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp unit/quant_vectors_test.cpp
   LIBRARIES imp::quant imp::reference imp_checkpoint_editor nlohmann_json::nlohmann_json)
+imp_test(ggml
+  SOURCES unit/ggml_decode_test.cpp
+  LIBRARIES imp::quant imp::reference nlohmann_json::nlohmann_json)
 imp_test(layouts
   SOURCES unit/layout_decode_test.cpp unit/layout_facts_test.cpp unit/layout_golden_test.cpp
           unit/layout_paint_test.cpp unit/layout_variants_test.cpp

@@ -77,11 +77,12 @@ struct SourceTensor {
 struct Source {
   std::filesystem::path folder;
   std::vector<SourceFile> files;
-  std::vector<SourceTensor> tensors;    ///< by (file, offset)
-  std::vector<std::string> companions;  ///< file names in `folder`
-  std::vector<StoredTensor> stored;     ///< of GGUF, by (file, offset); views refer to them
-  bool big_endian = false;              ///< of `stored`
-  /// Companions that are made, not found: config.json of a GGUF file's metadata. (name, bytes)
+  std::vector<SourceTensor> tensors;  ///< by (file, offset)
+  std::vector<std::string>
+      companions;                    ///< names, sorted: files in `folder`, and those that are made
+  std::vector<StoredTensor> stored;  ///< of GGUF, by (file, offset); views refer to them
+  bool big_endian = false;           ///< of `stored`
+  /// Companions that are made, not found (name, bytes): config.json of a GGUF file's metadata.
   std::vector<std::pair<std::string, std::string>> made_companions;
 };
 

@@ -1,7 +1,6 @@
 #include "src/plan/planes.h"
 
-#include "src/base/checked.h"
-#include "src/model/group_planes.h"
+#include "src/model/plane_coding.h"
 
 namespace imp::plan {
 
@@ -13,21 +12,11 @@ using model::Weight;
 
 quant::PlaneCoding coding_of(const Model& model, const Weight& weight, const PlaneSet& plane,
                              uint64_t rows) {
-  const uint32_t code_bits = model::code_bits(weight.scheme);
-  const uint32_t dtype_bits = imp::dtype_bits(first_tensor(model, plane).dtype);
-  if (plane.kind == ComponentKind::kCodes)
-    return {plane.encoding, code_bits == 0 ? dtype_bits : code_bits, rows,
-            model::code_columns(weight.scheme, weight.k)};
-  if (!model::is_group_plane(plane.kind)) return {plane.encoding, dtype_bits, rows, 1};
-  return {plane.encoding, plane.kind == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
-          div_up(rows, weight.group_rows),
-          model::groups_of(plane.kind, weight.group_size, weight.k)};
+  return model::coding_of(model.source, weight, plane, rows);
 }
 
 const SourceTensor& first_tensor(const Model& model, const PlaneSet& plane) {
-  size_t i = 0;
-  while (plane.tensors[i] == model::kNone) ++i;
-  return model.source.tensors[plane.tensors[i]];
+  return model::first_tensor(model.source, plane);
 }
 
 namespace {
