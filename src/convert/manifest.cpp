@@ -4,6 +4,7 @@
 
 #include "formats/imp/ondisk.h"
 #include "src/base/text.h"
+#include "src/model/gguf_manifest.h"
 #include "src/plan/print.h"
 #include "src/version.h"
 
@@ -81,6 +82,8 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   head["scales"] = {{"zero_block_scales", scan.zeros()}, {"exceptions", exceptions}};
   if (payload_sha256 != nullptr)
     head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
+  if (!prepared.model.source.stored.empty())
+    head["gguf"] = model::gguf_manifest(prepared.model.source);
   std::string text = head.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.pop_back();
   text += ",\"operands\":[";
