@@ -30,7 +30,8 @@ struct Arguments {
 };
 
 void add_options(CLI::App& app, Arguments& a) {
-  app.add_option("INPUT", a.convert.input, "Folder of a checkpoint (ModelOpt NVFP4, safetensors)");
+  app.add_option("INPUT", a.convert.input,
+                 "Folder of a checkpoint, or a .gguf file (any shard of a split set)");
   app.add_option("OUTPUT", a.convert.output, "The .imp file to write");
   app.add_option("--target", a.targets, "GPU to pack for, e.g. sm_89; may repeat")
       ->type_name("SM")
@@ -44,6 +45,10 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--exclude", a.convert.exclude, "Leave out modules whose name matches; may repeat")
       ->type_name("REGEX")
       ->allow_extra_args(false);
+  app.add_flag("--as-is", a.convert.import.as_is,
+               "GGUF of an architecture that is not known: its own names and order of rows");
+  app.add_flag("--assume-unpermuted-qk", a.convert.import.assume_unpermuted_qk,
+               "GGUF whose rows of q and k were not permuted as the architecture's are");
   app.add_flag("--dry-run", a.dry_run, "Print the plan; read headers only, write nothing");
   app.add_option("--backend", a.backend,
                  "Who repacks: cpu, or cuda, a card (same bytes); auto is cpu, which keeps up with "

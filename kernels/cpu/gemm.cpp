@@ -11,7 +11,8 @@ namespace imp::kernels {
 namespace {
 
 // Scheme numbers of operand records: F32 1, F16 2, BF16 3, NVFP4 16, with groups of 32 17, MXFP4
-// 18, MXFP8 19, FP8 20, INT4 36, INT8 40. Layouts: plain 1, mma64 2, native 3.
+// 18, MXFP8 19, FP8 20, INT4 36, INT8 40, those of GGUF's codes from 48 on. Layouts: plain 1, mma64
+// 2, native 3.
 constexpr const WeightReader* kReaders[] = {
     &kPlainF32,   &kPlainF16,      &kPlainBf16,   &kPlainNvfp4, &kPlainNvfp4G32,
     &kPlainMxfp4, &kPlainMxfp8,    &kPlainFp8,    &kPlainInt4,  &kPlainInt8,
@@ -21,6 +22,8 @@ constexpr const WeightReader* kReaders[] = {
 const WeightReader* find_reader(uint16_t layout, uint16_t scheme) {
   for (const WeightReader* reader : kReaders)
     if (reader->layout == layout && reader->scheme == scheme) return reader;
+  for (const WeightReader& reader : kGgmlReaders)
+    if (reader.layout == layout && reader.scheme == scheme) return &reader;
   return nullptr;
 }
 
@@ -44,6 +47,9 @@ Status check_spans(const PackedWeight& weight, const WeightReader& reader) {
   IMP_ASSIGN(const ComponentBytes want, reader.sizes(weight));
   IMP_TRY(check_span("codes", weight.codes.size(), want.codes));
   IMP_TRY(check_span("block_scale", weight.block_scale.size(), want.block_scale));
+  IMP_TRY(check_span("group_min", weight.group_min.size(), want.group_min));
+  IMP_TRY(check_span("super_scale", weight.super_scale.size(), want.super_scale));
+  IMP_TRY(check_span("super_min", weight.super_min.size(), want.super_min));
   if (weight.zero_point.empty()) return {};
   return check_span("zero_point", weight.zero_point.size(), want.zero_point);
 }

@@ -27,6 +27,10 @@ struct PackedWeight {
                             ///< row; 0: no block scales
   uint64_t group_rows = 0;  ///< rows under one block scale; 0 and 1: each row has its own
   uint16_t encoding = 0;    ///< FormRecord::dialect: of plain, how the codes are stored
+  Bytes group_min = {};     ///< components of these names, where the scheme has them
+  Bytes super_scale = {};
+  Bytes super_min = {};
+  Bytes lut = {};
 };
 
 /// True if this backend has a kernel for (layout, scheme) and, of plain, the encoding of the codes.
@@ -46,9 +50,9 @@ float accumulator_unit(uint16_t layout, uint16_t scheme);
 /// kTileRows, rows <= kTileRows, n0 + rows <= n or the tile's end; cpu_gemm_supports. Rows at or
 /// past n are what the layout's padding holds, or 0. A value is (code - zero point) * block scale,
 /// exactly, but that an f32 block scale, and a product below 2^-126 or past the largest float, is
-/// rounded once. Errors: kBadShape if a span is shorter than the shape asks for or the groups are
-/// none that the layout holds; kBadRecord if dtype is not that of an unquantised scheme, or
-/// scale_dtype is none of scales.
+/// rounded once; of GGUF's codes number * scale + min, rounded once. Errors: kBadShape if a span is
+/// shorter than the shape asks for or the groups are none that the layout holds; kBadRecord if
+/// dtype is not that of an unquantised scheme, or scale_dtype is none of scales.
 Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows, float* out);
 
 /// acc[i * rows + r] = sum over k of x[i * K + k] * W[n0 + r][k], one f32 rounding per product and

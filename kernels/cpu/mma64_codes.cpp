@@ -1,62 +1,30 @@
 // mma64 integers and fp8 as an mma.sync kernel reads them: blocks of 64 x 64 codes alone, scales
 // and zero points beside them.
 //
-// Lane 4g + c owns k = 16c .. 16c+15 of rows n = 8j + g. Of 4-bit codes it takes, for row j, two
-// words at block + 512 * (j/2) + 16 * lane + 8 * (j%2): word h has codes 8h .. 8h+7, and
-// (word >> 4r) & 0x000F000F is the pair of codes 8h + 2r, 8h + 2r + 1. Of one-byte codes it takes
-// the 16 bytes at block + 512 j + 16 lane, code i in byte i. Scales and zero points in lane order:
-// the eight of a lane and group, j = 0..7, lie at element (row tile * groups + group) * 64 + 8g.
+// Lanes and their codes: mma64_lanes.h. Scales and zero points in lane order: the eight of a lane
+// and group, j = 0..7, lie at element (row tile * groups + group) * 64 + 8g.
 #include "kernels/cpu/bits.h"
 #include "kernels/cpu/block_scales.h"
-#include "kernels/cpu/weight_tile.h"
-#include "src/base/little_endian.h"
+#include "kernels/cpu/mma64_lanes.h"
 
 namespace imp::kernels {
 namespace {
 
-constexpr uint32_t kLaneCodes = 16;
 constexpr uint64_t kGroupUnit = 32;  ///< groups are multiples of it, or whole rows
 
-using LaneCodes = std::array<uint32_t, kLaneCodes>;
-
-struct Int4 {
-  static constexpr uint64_t kBlockBytes = 2048;
-  static LaneCodes load(const std::byte* block, uint32_t lane, uint32_t j) {
-    LaneCodes codes;
-    for (uint32_t h = 0; h < 2; ++h) {
-      const uint32_t word =
-          load_le<uint32_t>(block + 512 * (j / 2) + 16 * lane + 8 * (j % 2) + 4 * h);
-      for (uint32_t r = 0; r < 4; ++r) {
-        const uint32_t pair = (word >> (4 * r)) & 0x000F000F;
-        codes[8 * h + 2 * r] = pair & 0xFFFF;
-        codes[8 * h + 2 * r + 1] = pair >> 16;
-      }
-    }
-    return codes;
-  }
+struct Int4 : NibbleLanes {
   static float value(uint32_t code, uint32_t zero) {
     return static_cast<float>(static_cast<int32_t>(code) - static_cast<int32_t>(zero));
   }
   static constexpr uint32_t kZero = 8;
 };
 
-struct Int8 {
-  static constexpr uint64_t kBlockBytes = 4096;
-  static LaneCodes load(const std::byte* block, uint32_t lane, uint32_t j) {
-    LaneCodes codes;
-    for (uint32_t i = 0; i < kLaneCodes; ++i)
-      codes[i] = std::to_integer<uint32_t>(block[512 * j + 16 * lane + i]);
-    return codes;
-  }
+struct Int8 : ByteLanes {
   static float value(uint32_t code, uint32_t zero) { return Int4::value(code, zero); }
   static constexpr uint32_t kZero = 128;
 };
 
-struct Fp8 {
-  static constexpr uint64_t kBlockBytes = 4096;
-  static LaneCodes load(const std::byte* block, uint32_t lane, uint32_t j) {
-    return Int8::load(block, lane, j);
-  }
+struct Fp8 : ByteLanes {
   static float value(uint32_t code, uint32_t) { return e4m3_bits_to_float(code); }
   static constexpr uint32_t kZero = 0;
 };
@@ -79,7 +47,7 @@ GroupFacts facts_of(const PackedWeight& weight, uint64_t row_tile, uint32_t j, u
     facts.scale = block_scale(weight, n / weight.group_rows * groups + group);
     return facts;
   }
-  const uint64_t element = (row_tile * groups + group) * kTileRows + 8 * g + j;
+  const uint64_t element = lane_element(row_tile, j, g, group, groups);
   facts.scale = block_scale(weight, element);
   if (!weight.zero_point.empty())
     facts.zero = std::to_integer<uint32_t>(weight.zero_point[element]);
@@ -102,7 +70,7 @@ void read(const PackedWeight& weight, uint64_t row_tile, uint64_t column_tile, W
                                       : GroupFacts{0.0f, Codes::kZero};
       const LaneCodes codes = Codes::load(block, lane, j);
       for (uint32_t i = 0; i < kLaneCodes; ++i)
-        row[16 * (i / 4) + 4 * c + i % 4] =
+        row[slot_of_lane_code(c, i)] =
             inside ? Codes::value(codes[i], facts.zero) * facts.scale : 0.0f;
     }
   }

@@ -31,6 +31,9 @@ struct ComponentBytes {
   uint64_t codes = 0;
   uint64_t block_scale = 0;
   uint64_t zero_point = 0;  ///< where there are any
+  uint64_t group_min = 0;
+  uint64_t super_scale = 0;
+  uint64_t super_min = 0;
 };
 
 /// Encodings of plain codes, as a set of bits.
@@ -116,5 +119,7 @@ extern const WeightReader kMma64Int8;
 extern const WeightReader kNativeNvfp4;
 extern const WeightReader kNativeMxfp4;
 extern const WeightReader kNativeMxfp8;
+/// Codes of GGUF's block types in mma64 and in plain.
+extern const std::array<WeightReader, 16> kGgmlReaders;
 
 }  // namespace imp::kernels

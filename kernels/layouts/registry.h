@@ -105,7 +105,7 @@ struct LayoutVariant {
 };
 
 /// A major is never lowered, and the bytes of one above 0 never change.
-inline constexpr std::array<LayoutVariant, 10> kVariants = {{
+inline constexpr std::array<LayoutVariant, 18> kVariants = {{
     {LayoutId::kPlain, kEveryScheme, "every scheme", 1, 1, false},
     // Frozen in the order that was 0: measured kernels wanted no other (README.md).
     {LayoutId::kMma64, 16, "nvfp4", 1, 0, true},
@@ -114,6 +114,14 @@ inline constexpr std::array<LayoutVariant, 10> kVariants = {{
     {LayoutId::kMma64, 20, "fp8", 0, 0, false},
     {LayoutId::kMma64, 36, "int4", 0, 0, false},
     {LayoutId::kMma64, 40, "int8", 0, 0, false},
+    {LayoutId::kMma64, 48, "uint4_min", 0, 0, false},
+    {LayoutId::kMma64, 49, "uint8_min", 0, 0, false},
+    {LayoutId::kMma64, 50, "lut4", 0, 0, false},
+    {LayoutId::kMma64, 52, "int4_k", 0, 0, false},
+    {LayoutId::kMma64, 53, "int8_k", 0, 0, false},
+    {LayoutId::kMma64, 54, "uint4_min_k", 0, 0, false},
+    {LayoutId::kMma64, 55, "uint8_min_k", 0, 0, false},
+    {LayoutId::kMma64, 56, "lut4_k", 0, 0, false},
     {LayoutId::kNative, 16, "nvfp4", 1, 1, false},
     {LayoutId::kNative, 18, "mxfp4", 0, 0, false},
     {LayoutId::kNative, 19, "mxfp8", 0, 0, false},

@@ -4,13 +4,13 @@
 #include <set>
 #include <string>
 
-#include "formats/hf/checkpoint.h"
 #include "formats/imp/writer.h"
 #include "src/base/work_queue.h"
 #include "src/convert/cuda_packer.h"
 #include "src/convert/manifest.h"
 #include "src/convert/stream.h"
 #include "src/model/import.h"
+#include "src/model/source_read.h"
 #include "src/plan/index.h"
 
 namespace imp::convert {
@@ -19,7 +19,7 @@ namespace {
 Result<std::vector<artifact::CompanionInput>> read_companions(const model::Source& source) {
   std::vector<artifact::CompanionInput> companions;
   for (const std::string& name : source.companions) {
-    IMP_ASSIGN(std::string bytes, read_small_file(source.folder / name, hf::kMaxCompanionBytes));
+    IMP_ASSIGN(std::string bytes, model::read_companion(source, name));
     companions.push_back({name, std::move(bytes)});
   }
   return companions;
@@ -99,7 +99,7 @@ uint64_t source_bytes_of(const model::Source& source) {
 }  // namespace
 
 Result<Prepared> prepare(const Options& options, Log& log) {
-  IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, log));
+  IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, options.import, log));
   IMP_TRY(model::select_weights(model, options.include, options.exclude));
   IMP_ASSIGN(plan::Plan plan, plan::make_plan(model, options.plan));
   return Prepared{std::move(model), std::move(plan), thread_count(options)};

@@ -11,6 +11,7 @@
 #include "src/base/log.h"
 #include "src/base/result.h"
 #include "src/convert/device_ring.h"
+#include "src/model/import.h"
 #include "src/plan/plan.h"
 #include "src/repack/nvfp4.h"
 
@@ -25,6 +26,7 @@ enum class Backend : uint8_t {
 struct Options {
   std::filesystem::path input;
   std::filesystem::path output;
+  model::ImportOptions import;
   plan::Options plan;
   std::vector<std::string> include;  ///< RE2 over canonical names
   std::vector<std::string> exclude;

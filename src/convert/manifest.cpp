@@ -34,6 +34,8 @@ ordered_json options_json(const Prepared& prepared, const Options& options) {
                        : "default";
   json["include"] = options.include;
   json["exclude"] = options.exclude;
+  if (options.import.as_is) json["as_is"] = true;
+  if (options.import.assume_unpermuted_qk) json["assume_unpermuted_qk"] = true;
   return json;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/model/scalars.h"
+#include "src/model/source_read.h"
 #include "src/plan/steps.h"
 #include "src/repack/mma64_variants.h"
 
@@ -95,15 +96,14 @@ class SlabWriter {
   /// Canonical block scales of the slab's rows. Those that cannot be cut are read whole.
   Status make_scales() {
     if (scales_.bytes.data() != nullptr) return {};
-    const model::SourceTensor& tensor = context_.model.source.tensors[step_.scale_tensor];
     const bool whole = quant::cut_rows(step_.scale_coding) == 0;
     const PlaneCoding read = whole ? step_.scale_coding : with_rows(step_.scale_coding, slab_.rows);
     const uint64_t of_expert = quant::source_bytes(step_.scale_coding);
     const uint64_t skipped =
         whole ? 0 : quant::source_bytes(with_rows(step_.scale_coding, slab_.first_row));
     const auto source = context_.buffers.take(quant::source_bytes(read));
-    IMP_TRY(context_.model.source.files[tensor.file].handle.read_at(
-        tensor.offset_bytes + slab_.expert * of_expert + skipped, source->span()));
+    IMP_TRY(model::read_tensor(context_.model.source, step_.scale_tensor,
+                               slab_.expert * of_expert + skipped, source->span()));
     IMP_ASSIGN(scales_, canonical_of(read, step_.scale_tensor, source->span()));
     if (scales_.owner == nullptr) scales_.owner = source;
     if (whole) {
@@ -127,7 +127,8 @@ class SlabWriter {
   uint64_t offset_of_row(const plan::Write& write, uint64_t row) const {
     if (write.action == Action::kCanonical)
       return quant::canonical_bytes(with_rows(step_.coding, row));
-    return plan::packed_bytes(write.action, operand_, std::max(step_.coding.bits, 8u) / 8, row);
+    return plan::packed_bytes(write.action, operand_,
+                              {std::max(step_.coding.bits, 8u) / 8, groups()}, row);
   }
 
   Result<Packed> pack(const plan::Write& write, uint64_t row, uint64_t rows, Bytes plane) {

@@ -4,7 +4,9 @@
 
 #include "src/base/interrupt.h"
 #include "src/base/work_queue.h"
+#include "src/convert/block_scan.h"
 #include "src/convert/code_scan.h"
+#include "src/model/source_read.h"
 
 namespace imp::convert {
 namespace {
@@ -22,25 +24,18 @@ class Streamer {
         log_(log),
         hasher_(threads == 0 ? 0 : 1, plan::kHashQueueSlabs),
         queue_(threads, budget_.queue_slabs) {
-    for (const model::SourceFile& file : context.model.source.files)
-      total_bytes_ += file.handle.size_bytes();
-    digests_.tensors.resize(context.model.source.tensors.size());
+    for (const model::SourceFile& file : source().files) total_bytes_ += file.handle.size_bytes();
+    digests_.tensors.resize(source().tensors.size());
   }
 
   Result<StreamDigests> run() {
     uint32_t tensor = 0;
-    for (uint32_t file = 0; file < context_.model.source.files.size(); ++file) {
+    for (uint32_t file = 0; file < source().files.size(); ++file) {
       sha_ = Sha256Stream();
-      uint64_t at = 0;
-      for (; tensor < context_.model.source.tensors.size() &&
-             context_.model.source.tensors[tensor].file == file;
-           ++tensor) {
-        IMP_TRY(hash_gap(file, at, context_.model.source.tensors[tensor].offset_bytes));
-        IMP_TRY(stream_tensor(tensor));
-        at = context_.model.source.tensors[tensor].offset_bytes +
-             context_.model.source.tensors[tensor].size_bytes;
-      }
-      IMP_TRY(hash_gap(file, at, context_.model.source.files[file].handle.size_bytes()));
+      hashed_to_ = 0;
+      for (; tensor < source().tensors.size() && source().tensors[tensor].file == file; ++tensor)
+        IMP_TRY(source().tensors[tensor].in_file() ? stream_stored(tensor) : stream_made(tensor));
+      IMP_TRY(hash_to(file, source().files[file].handle.size_bytes()));
       IMP_TRY(hasher_.drain());
       digests_.files.push_back(sha_.finish());
     }
@@ -49,10 +44,47 @@ class Streamer {
   }
 
  private:
+  const model::Source& source() const { return context_.model.source; }
+
+  Status stream_stored(uint32_t tensor) {
+    const model::SourceTensor& t = source().tensors[tensor];
+    IMP_TRY(hash_to(t.file, t.offset_bytes));
+    return stream_tensor(tensor);
+  }
+
+  /// The rows of a view, or what a tensor is computed from, lie anywhere before its end in the
+  /// file: they are checked and hashed in file order first, then read again while the system still
+  /// has them in memory.
+  Status stream_made(uint32_t tensor) {
+    const model::SourceTensor& t = source().tensors[tensor];
+    const uint64_t end = model::end_in_file(source(), t);
+    for (; next_stored_ < source().stored.size(); ++next_stored_) {
+      const model::StoredTensor& stored = source().stored[next_stored_];
+      if (stored.file > t.file || (stored.file == t.file && stored.offset_bytes >= end)) break;
+      IMP_TRY(check_stored(stored));
+    }
+    IMP_TRY(hash_to(t.file, end));
+    return stream_tensor(tensor);
+  }
+
+  Status check_stored(const model::StoredTensor& stored) {
+    const uint64_t block = ggml_type_info(stored.type).block_bytes;
+    const uint64_t step = std::max(budget_.slab_bytes / block * block, block);
+    const uint64_t end = stored.offset_bytes + stored.size_bytes;
+    IMP_TRY(hash_to(stored.file, stored.offset_bytes));
+    for (uint64_t at = stored.offset_bytes; at < end; at += step) {
+      IMP_ASSIGN(const Handle slab, read(stored.file, at, std::min(step, end - at)));
+      IMP_TRY(check_blocks(source(), stored, at - stored.offset_bytes, slab->span()));
+    }
+    return {};
+  }
+
+  /// The next bytes of the file.
   Result<Handle> read(uint32_t file, uint64_t offset, uint64_t size) {
     IMP_TRY(check_interrupted());
     Handle slab = context_.buffers.take(size);
-    IMP_TRY(context_.model.source.files[file].handle.read_at(offset, slab->span()));
+    IMP_TRY(source().files[file].handle.read_at(offset, slab->span()));
+    hashed_to_ = offset + size;
     // SHA-256 is the longest single job of a conversion and must go in file order: it has a worker
     // of its own, and one worker keeps the order.
     IMP_TRY(hasher_.push([this, slab]() -> Status {
@@ -64,14 +96,22 @@ class Streamer {
     return slab;
   }
 
-  /// Header bytes: hashed, and needed for nothing else.
-  Status hash_gap(uint32_t file, uint64_t begin, uint64_t end) {
-    while (begin < end) {
-      const uint64_t size = std::min(budget_.slab_bytes, end - begin);
-      IMP_ASSIGN(const Handle slab, read(file, begin, size));
-      begin += size;
+  /// Bytes that are hashed, and needed for nothing else.
+  Status hash_to(uint32_t file, uint64_t end) {
+    while (hashed_to_ < end) {
+      const uint64_t size = std::min(budget_.slab_bytes, end - hashed_to_);
+      IMP_ASSIGN(const Handle slab, read(file, hashed_to_, size));
     }
     return {};
+  }
+
+  Result<Handle> read_slab(uint32_t tensor, uint64_t begin, uint64_t size) {
+    const model::SourceTensor& t = source().tensors[tensor];
+    if (t.in_file()) return read(t.file, t.offset_bytes + begin, size);
+    IMP_TRY(check_interrupted());
+    Handle slab = context_.buffers.take(size);
+    IMP_TRY(model::read_tensor(source(), tensor, begin, slab->span()));
+    return slab;
   }
 
   std::span<const plan::Step> steps_of(uint32_t tensor) {
@@ -108,9 +148,10 @@ class Streamer {
   }
 
   Status stream_tensor(uint32_t tensor) {
-    const model::SourceTensor& t = context_.model.source.tensors[tensor];
+    const model::SourceTensor& t = source().tensors[tensor];
     const auto steps = steps_of(tensor);
-    if (steps.empty()) return hash_gap(t.file, t.offset_bytes, t.offset_bytes + t.size_bytes);
+    if (steps.empty())
+      return t.in_file() ? hash_to(t.file, t.offset_bytes + t.size_bytes) : Status{};
     const Cut cut = cut_for(t, context_.plan, steps);
     const uint64_t rows_per_slab =
         cut.slab_rows(cut.copied ? budget_.slab_bytes
@@ -121,12 +162,12 @@ class Streamer {
         const uint64_t rows = std::min(rows_per_slab, cut.rows - row);
         const uint64_t begin = expert * cut.expert_bytes + cut.bytes_before(row);
         const uint64_t size = cut.bytes_before(row + rows) - cut.bytes_before(row);
-        IMP_ASSIGN(const Handle slab, read(t.file, t.offset_bytes + begin, size));
+        IMP_ASSIGN(const Handle slab, read_slab(tensor, begin, size));
         plane.update(slab->span());
         if (steps[0].plane == model::ComponentKind::kBlockScale)
           IMP_TRY(scan_.scan(context_.model, tensor, scan_of(steps[0]), begin, slab->span()));
         if (steps[0].plane == model::ComponentKind::kCodes)
-          IMP_TRY(check_codes(context_.model.source, tensor, steps[0].coding, begin, slab->span()));
+          IMP_TRY(check_codes(source(), tensor, steps[0].coding, begin, slab->span()));
         IMP_TRY(push_writes(steps, cut, {expert, row, rows, {}}, slab));
       }
     digests_.tensors[tensor] = plane.digest();
@@ -142,6 +183,8 @@ class Streamer {
   uint64_t done_bytes_ = 0;
   uint64_t total_bytes_ = 0;
   size_t next_step_ = 0;
+  size_t next_stored_ = 0;
+  uint64_t hashed_to_ = 0;  ///< of the file being read
   Sha256Stream sha_;  ///< of the file being read; only the hasher's job touches it until drain()
   WorkQueue hasher_;
   WorkQueue queue_;  // last: its workers end before the rest goes

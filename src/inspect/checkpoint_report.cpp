@@ -13,6 +13,7 @@
 #include "formats/hf/checkpoint.h"
 #include "src/base/text.h"
 #include "src/inspect/checkpoint_scales.h"
+#include "src/inspect/import_report.h"
 #include "src/model/import.h"
 
 namespace imp::inspect {
@@ -21,17 +22,10 @@ namespace {
 using hf::Checkpoint;
 using hf::SourceTensor;
 using model::Model;
-using model::Weight;
 using nlohmann::ordered_json;
 
 std::string dumped(const ordered_json& json) {
   return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-}
-
-std::string shape_text(const Weight& weight) {
-  if (!weight.gemm) return weight.shape.to_string();
-  const std::string nk = fmt::format("{} x {}", weight.n, weight.k);
-  return weight.experts == 1 ? nk : fmt::format("{} x {}", weight.experts, nk);
 }
 
 void print_head(const Checkpoint& checkpoint, std::ostream& out) {
@@ -68,26 +62,6 @@ void print_tensors(const Checkpoint& checkpoint, std::ostream& out) {
                        with_thousands(row.second));
 }
 
-void print_model(const Result<Model>& imported, std::ostream& out) {
-  if (!imported.ok()) {
-    const Error& error = imported.error();
-    out << fmt::format("\nimp-convert would refuse this checkpoint ({}):\n  {}\n",
-                       error_kind_name(error.kind), error.to_line());
-    return;
-  }
-  const Model& model = *imported;
-  size_t width = 6;
-  for (const Weight& w : model.weights) width = std::max(width, printable(w.name).size());
-  out << fmt::format("\nimp-convert takes it as {}, {}, {}:\n", printable(model.architecture),
-                     printable(model.producer), printable(model.quantization));
-  out << fmt::format("{:<{}}  {:<18} {:<9} {:<18} {}\n", "module", width, "role", "scheme", "shape",
-                     "why");
-  for (const Weight& w : model.weights)
-    out << fmt::format("{:<{}}  {:<18} {:<9} {:<18} {}{}\n", printable(w.name), width,
-                       role_name(w.role), scheme_name(w.scheme), shape_text(w), printable(w.why),
-                       w.tied_head ? " (also the output head, tied)" : "");
-}
-
 ordered_json head_json(const Checkpoint& checkpoint) {
   ordered_json json;
   json["checkpoint"] = {{"path", checkpoint.folder.string()},
@@ -112,33 +86,6 @@ ordered_json tensor_json(const Checkpoint& checkpoint, const SourceTensor& t) {
       {"file", checkpoint.files[t.file].name}};
 }
 
-ordered_json model_json(const Result<Model>& imported) {
-  if (!imported.ok())
-    return {{"convertible", false},
-            {"kind", error_kind_name(imported.error().kind)},
-            {"error", imported.error().to_line()}};
-  const Model& model = *imported;
-  ordered_json json{{"convertible", true},
-                    {"architecture", model.architecture},
-                    {"producer", model.producer},
-                    {"quantization", model.quantization},
-                    {"modules", ordered_json::array()}};
-  for (const Weight& w : model.weights)
-    json["modules"].push_back({{"name", w.name},
-                               {"role", role_name(w.role)},
-                               {"scheme", scheme_name(w.scheme)},
-                               {"gemm", w.gemm},
-                               {"experts", w.experts},
-                               {"n", w.n},
-                               {"k", w.k},
-                               {"group_size", w.group_size},
-                               {"group_rows", w.group_rows},
-                               {"activations_8bit", w.activations_8bit},
-                               {"why", w.why},
-                               {"tied_head", w.tied_head}});
-  return json;
-}
-
 void print_json(const Checkpoint& checkpoint, const Result<Model>& imported,
                 const ScaleReport& scales, std::ostream& out) {
   std::string text = dumped(head_json(checkpoint));
@@ -149,7 +96,7 @@ void print_json(const Checkpoint& checkpoint, const Result<Model>& imported,
     out << (first ? "\n" : ",\n") << dumped(tensor_json(checkpoint, t));
     first = false;
   }
-  out << "\n],\"import\":" << dumped(model_json(imported))
+  out << "\n],\"import\":" << dumped(import_json(imported))
       << ",\"scales\":" << dumped(scales.json()) << "}\n";
 }
 
@@ -160,14 +107,14 @@ Status report_checkpoint(const std::filesystem::path& path, const Options& optio
   CollectingLog said_again;  // the importer opens the folder too and says the same, and more
   IMP_ASSIGN(const Checkpoint checkpoint, hf::open_checkpoint(path, said_again));
   IMP_ASSIGN(const ScaleReport scales, audit_checkpoint(checkpoint));
-  const Result<Model> imported = model::import_checkpoint(path, log);
+  const Result<Model> imported = model::import_checkpoint(path, {}, log);
   if (options.json) {
     print_json(checkpoint, imported, scales, out);
     return {};
   }
   print_head(checkpoint, out);
   print_tensors(checkpoint, out);
-  print_model(imported, out);
+  print_import(imported, out);
   scales.print(out);
   return {};
 }

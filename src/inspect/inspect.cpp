@@ -3,10 +3,12 @@
 #include <array>
 #include <cstring>
 
+#include "formats/gguf/checkpoint.h"
 #include "formats/imp/ondisk.h"
 #include "src/base/file.h"
 #include "src/inspect/artifact_report.h"
 #include "src/inspect/checkpoint_report.h"
+#include "src/inspect/gguf_report.h"
 
 namespace imp::inspect {
 namespace {
@@ -26,6 +28,7 @@ bool looks_like_artifact(const std::filesystem::path& path) {
 Status report(const std::filesystem::path& path, const Options& options, std::ostream& out,
               Log& log) {
   if (looks_like_artifact(path)) return report_artifact(path, options, out);
+  if (gguf::is_gguf(path)) return report_gguf(path, options, out, log);
   return report_checkpoint(path, options, out, log);
 }
 

@@ -109,7 +109,8 @@ Status fill_model(Model& model, ImportContext& context) {
 
 }  // namespace
 
-Result<Model> import_checkpoint(const std::filesystem::path& path, Log& log) {
+Result<Model> import_checkpoint(const std::filesystem::path& path,
+                                [[maybe_unused]] const ImportOptions& options, Log& log) {
   // "folder/" and "folder" are one place; messages should not show "folder//config.json".
   const std::filesystem::path place = path.has_filename() ? path : path.parent_path();
   IMP_ASSIGN(hf::Checkpoint checkpoint, hf::open_checkpoint(place, log));

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,6 +49,8 @@ enum class StoredAs : uint32_t {
   kMlaValue = 4,  ///< of kv_b_proj each head's rows of V: [heads * v_head_dim, kv_lora]
 };
 
+inline constexpr StoredAs kLastStoredAs = StoredAs::kMlaValue;
+
 /// A tensor of a GGUF file. Views say what it is in the model.
 struct StoredTensor {
   std::string name;
@@ -56,6 +59,21 @@ struct StoredTensor {
   Shape shape;                ///< slowest dimension first
   uint64_t offset_bytes = 0;  ///< from the start of the file
   uint64_t size_bytes = 0;
+};
+
+struct Source;
+
+/// Bytes that no file holds: computed from other tensors, row by row (a weight that is quantised
+/// anew).
+class MadeTensor {
+ public:
+  virtual ~MadeTensor() = default;
+  virtual uint64_t row_bytes() const = 0;
+  /// REQUIRES: out.size() == rows * row_bytes(). Errors: kIo, kTruncated, those of the encoding.
+  virtual Status read_rows(const Source& source, uint64_t row0, uint64_t rows,
+                           MutableBytes out) const = 0;
+  /// The source tensor after which, in its file, all rows can be made.
+  virtual uint32_t made_from() const = 0;
 };
 
 /// A tensor of the source with its place in the closed inventory.
@@ -70,16 +88,21 @@ struct SourceTensor {
   std::string reason;              ///< why it is ignored
   std::optional<TensorView> view;  ///< of GGUF; else the file holds the bytes
   StoredAs stored_as = StoredAs::kItself;
+  std::shared_ptr<const MadeTensor> made;  ///< of a tensor that is computed
+
+  /// A file holds the bytes back to back, from offset_bytes on.
+  bool in_file() const { return !view && made == nullptr; }
 };
 
 struct Source {
   std::filesystem::path folder;
   std::vector<SourceFile> files;
-  std::vector<SourceTensor> tensors;    ///< by (file, offset)
-  std::vector<std::string> companions;  ///< file names in `folder`
-  std::vector<StoredTensor> stored;     ///< of GGUF, by (file, offset); views refer to them
-  bool big_endian = false;              ///< of `stored`
-  /// Companions that are made, not found: config.json of a GGUF file's metadata. (name, bytes)
+  std::vector<SourceTensor> tensors;  ///< by (file, offset)
+  std::vector<std::string>
+      companions;                    ///< names, sorted: files in `folder`, and those that are made
+  std::vector<StoredTensor> stored;  ///< of GGUF, by (file, offset); views refer to them
+  bool big_endian = false;           ///< of `stored`
+  /// Companions that are made, not found (name, bytes): config.json of a GGUF file's metadata.
   std::vector<std::pair<std::string, std::string>> made_companions;
 };
 
@@ -150,6 +173,16 @@ struct FusionGroup {
   std::vector<uint32_t> weights;
 };
 
+/// What quantising a weight anew cost, over all its elements and experts.
+struct Transcoded {
+  uint32_t weight = 0;
+  std::string from;  ///< scheme names
+  std::string to;
+  double relative_rms = 0;  ///< root mean square of the error over that of the values
+  double snr_db = 0;        ///< 20 log10 of its reciprocal; infinite where nothing changed
+  double max_error = 0;     ///< absolute
+};
+
 struct Model {
   Source source;
   std::string architecture;     ///< as config.json names it
@@ -157,6 +190,7 @@ struct Model {
   std::string quantization;     ///< the producer's own name of its recipe, e.g. "NVFP4"
   std::vector<Weight> weights;  ///< in execution order
   std::vector<FusionGroup> groups;
+  std::vector<Transcoded> transcoded;  ///< by weight
 };
 
 }  // namespace imp::model

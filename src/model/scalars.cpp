@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "src/base/little_endian.h"
+#include "src/model/source_read.h"
 #include "src/quant/bf16.h"
 #include "src/quant/f16.h"
 
@@ -48,9 +49,8 @@ bool is_scale_float(Dtype dtype) {
 
 Result<std::vector<std::byte>> read_bytes(const Source& source, uint32_t tensor, uint64_t first,
                                           uint64_t size) {
-  const SourceTensor& t = source.tensors[tensor];
   std::vector<std::byte> bytes(size);
-  IMP_TRY(source.files[t.file].handle.read_at(t.offset_bytes + first, bytes));
+  IMP_TRY(read_tensor(source, tensor, first, bytes));
   return bytes;
 }
 

@@ -200,6 +200,19 @@ Scheme planes_scheme(GgmlType type) {
   }
 }
 
+bool is_ggml_planes(Scheme scheme) {
+  return Scheme::kUint4Min <= scheme && scheme <= Scheme::kLut4K && code_bits(scheme) != 0;
+}
+
+uint64_t code_columns(Scheme scheme, uint64_t k) {
+  const auto type = blocks_type(scheme);
+  if (!type) return k;
+  const GgmlTypeInfo& info = ggml_type_info(*type);
+  return k / info.block_elems * info.block_bytes;
+}
+
+bool has_lut(Scheme scheme) { return scheme == Scheme::kLut4 || scheme == Scheme::kLut4K; }
+
 bool has_group_min(Scheme scheme) {
   return scheme == Scheme::kUint4Min || scheme == Scheme::kUint8Min ||
          scheme == Scheme::kUint4MinK || scheme == Scheme::kUint8MinK;

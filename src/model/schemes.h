@@ -57,6 +57,12 @@ std::optional<GgmlType> blocks_type(Scheme scheme);
 /// The scheme of the canonical planes of a type that comes apart (quant/ggml_blocks.h):
 /// Q4_0 and TQ2_0 int4, Q5_0 and Q8_0 int8, MXFP4, NVFP4, and those above.
 Scheme planes_scheme(GgmlType type);
+/// kUint4Min to kLut4K: codes of GGUF's block types, taken out of their blocks.
+bool is_ggml_planes(Scheme scheme);
+/// Elements of a row of the codes plane: k, of blocks the bytes of a row of k elements.
+uint64_t code_columns(Scheme scheme, uint64_t k);
+/// lut4*: the codes are places in a table.
+bool has_lut(Scheme scheme);
 /// uint*_min*: a group_min plane beside the scales.
 bool has_group_min(Scheme scheme);
 /// *_k: super scales over the block scales.

@@ -40,8 +40,8 @@ enum class RowOrder : uint8_t {
   /// `a` heads; the view's head h is head h of every piece, one after the other (qkvz of
   /// qwen3next).
   kHeadsTogether,
-  /// `a` heads of plain numbers; head h is head h of piece 0, transposed, and head h of piece 1
-  /// (k_b and v_b of deepseek2, whose columns are the view's).
+  /// `a` heads of plain numbers; head h is head h of piece 0, which has `b` columns, transposed,
+  /// and head h of piece 1 (k_b and v_b of deepseek2; the view's columns are rows of k_b's heads).
   kMlaKeyValue,
 };
 

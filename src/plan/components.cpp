@@ -1,9 +1,12 @@
 #include "src/plan/components.h"
 
+#include <iterator>
+
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
+#include "src/model/group_planes.h"
 #include "src/plan/planes.h"
 
 namespace imp::plan {
@@ -40,9 +43,10 @@ class Builder {
 
   std::vector<Component> build() {
     for (const PlaneSet& plane : first_.planes)
-      if (plane.kind == ComponentKind::kCodes || plane.kind == ComponentKind::kBlockScale ||
-          plane.kind == ComponentKind::kZeroPoint)
+      if (plane.kind == ComponentKind::kCodes || model::is_group_plane(plane.kind))
         add_weight_plane(plane);
+    if (model::has_lut(operand_.scheme))
+      add(ComponentKind::kLut, Dtype::kI8, {std::size(quant::kIq4NlValues)}, false);
     add_scalars();
     for (const PlaneSet& plane : first_.planes) add_vector(plane);
     if (layout_ == LayoutId::kMma64 && !first_.k_gather.empty())
@@ -88,7 +92,8 @@ class Builder {
       if (operand_.group_rows > 1) return add_as_is(plane);
       const Dtype dtype =
           plane.kind == ComponentKind::kZeroPoint ? Dtype::kU8 : first_tensor(model_, plane).dtype;
-      add(plane.kind, dtype, {n_tiles, div_up(operand_.k, operand_.group_size), mma64::kTileN});
+      add(plane.kind, dtype,
+          {n_tiles, model::groups_of(plane.kind, operand_.group_size, operand_.k), mma64::kTileN});
     }
   }
 

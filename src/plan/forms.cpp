@@ -40,8 +40,11 @@ bool wants_plain(const Weight& weight) {
   return weight.activations_8bit && (weight.scheme == Scheme::kFp8 || is_integer(weight.scheme));
 }
 
-/// Integers and fp8: mma64's scale planes reach every lane only in these shapes.
+/// Codes without scales in the blocks: mma64's scale planes reach every lane only in these shapes.
 bool mma64_takes_groups(const Weight& weight) {
+  // The 16 codes of a lane have one scale; super scales lie over whole groups.
+  if (model::is_ggml_planes(weight.scheme))
+    return weight.group_rows == 1 && weight.group_size != 0 && weight.group_size % 16 == 0;
   if (weight.group_size == 0) return true;
   if (weight.group_rows > 1)
     return weight.find(ComponentKind::kZeroPoint) == nullptr && weight.group_rows % 64 == 0 &&
@@ -62,11 +65,13 @@ bool fits(LayoutId layout, const Weight& weight) {
   return layout == LayoutId::kMma64 && mma64_takes_groups(weight);
 }
 
-/// Integers and fp8 have no other packed layout: mma64 by default wherever it runs.
+/// Integers, codes of GGUF's blocks and fp8 have no other packed layout: mma64 by default wherever
+/// it runs.
 bool is_default(const LayoutInfo& layout, const Weight& weight, uint32_t sm) {
   if (holds(layout.default_sms, sm)) return true;
   return layout.id == LayoutId::kMma64 && holds(layout.by_name_sms, sm) &&
-         (weight.scheme == Scheme::kFp8 || is_integer(weight.scheme));
+         (weight.scheme == Scheme::kFp8 || is_integer(weight.scheme) ||
+          model::is_ggml_planes(weight.scheme));
 }
 
 /// design: 4-bit float weights go to mma64 up to sm_90 and to native from sm_100 on, integers and

@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "src/model/group_planes.h"
 #include "src/plan/planes.h"
 
 namespace imp::plan {
@@ -46,9 +47,7 @@ std::string reason_in_source(const Model& model, const Weight& weight) {
   for (const PlaneSet& plane : weight.planes) {
     if (plane.kind == ComponentKind::kSvdA) return "has low-rank factors of its own";
     if (holds_every_expert(model, weight, plane)) return "experts are stacked in the source";
-    if (plane.kind != ComponentKind::kCodes && plane.kind != ComponentKind::kBlockScale &&
-        plane.kind != ComponentKind::kZeroPoint)
-      continue;
+    if (plane.kind != ComponentKind::kCodes && !model::is_group_plane(plane.kind)) continue;
     const uint64_t unit = quant::cut_rows(coding_of(model, weight, plane, weight.n));
     const uint64_t rows_per_row = plane.kind == ComponentKind::kCodes ? 1 : weight.group_rows;
     if (unit == 0) return "rows of the source's planes are not separate";
@@ -70,6 +69,7 @@ std::string reason_between(const Model& model, const Weight& a, const Weight& b)
   if (!same_bias(model, a, b)) return "only some parts have a bias, or of another dtype";
   if (!planes_have_twins(model, a, b) || !planes_have_twins(model, b, a))
     return "planes differ in kind, dtype or packing";
+  if (a.stored_as != b.stored_as) return "stored values differ in meaning";
   if (a.k_scales != b.k_scales) return "pre-quantisation scales differ";
   if (a.k_gather != b.k_gather) return "act-orders differ";
   return "";
@@ -125,6 +125,7 @@ Operand operand_of(const Model& model, const std::vector<uint32_t>& weights,
   operand.group_rows = first.group_rows;
   operand.gemm = first.gemm;
   operand.tied_head = first.tied_head;
+  operand.stored_as = first.stored_as;
   for (const uint32_t w : weights) {
     operand.parts.push_back({w, operand.n, model.weights[w].n});
     operand.n += model.weights[w].n;

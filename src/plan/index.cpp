@@ -73,6 +73,7 @@ void add_operand(Index& index, const Model& model, const Plan& plan, uint32_t po
   record.k = operand.k;
   record.group_size = operand.group_size;
   record.group_rows = operand.group_rows == 1 ? 0 : operand.group_rows;
+  record.stored_as = static_cast<uint32_t>(operand.stored_as);
   record.flags = (operand.gemm ? artifact::kOperandGemm : 0u) |
                  (operand.tied_head ? artifact::kOperandTiedHead : 0u);
   record.first_part = static_cast<uint32_t>(index.parts.size());

@@ -6,6 +6,7 @@
 
 #include "formats/imp/ondisk.h"
 #include "src/base/checked.h"
+#include "src/model/group_planes.h"
 
 namespace imp::plan {
 namespace {
@@ -14,16 +15,8 @@ bool is_small(const Blob& blob) { return blob.size_bytes < artifact::kSmallCompo
 
 /// Vectors are the same bytes in every form of an operand, unless a form has another order of rows.
 bool is_shared(ComponentKind kind) {
-  switch (kind) {
-    case ComponentKind::kCodes:
-    case ComponentKind::kBlocks:
-    case ComponentKind::kBlockScale:
-    case ComponentKind::kZeroPoint:
-    case ComponentKind::kExceptions:
-      return false;
-    default:
-      return true;
-  }
+  return kind != ComponentKind::kCodes && kind != ComponentKind::kBlocks &&
+         kind != ComponentKind::kExceptions && !model::is_group_plane(kind);
 }
 
 /// A bias follows the rows of the codes, which a dialect of plain may have in another order.

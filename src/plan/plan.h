@@ -69,6 +69,7 @@ struct Operand {
   uint32_t group_rows = 1;
   bool gemm = false;
   bool tied_head = false;
+  model::StoredAs stored_as = model::StoredAs::kItself;
   std::vector<Part> parts;
   std::vector<Form> forms;
   std::string fusion;  ///< "", "fused: q_proj, k_proj, v_proj" or "not fused: why"
@@ -80,7 +81,7 @@ enum class Action : uint8_t {
   kMma64Nvfp4,   ///< codes and block scales of the same rows to blocks; scales per 32 stand twice
   kMma64Mxfp4,   ///< codes and block scales of the same rows to blocks
   kMma64Codes,   ///< codes of 4 or 8 bits to blocks
-  kMma64Plane,   ///< scales or zero points to lane order
+  kMma64Plane,   ///< scales of groups or zero points to lane order
   kNativeRows,   ///< 4-bit codes to rows of 16-byte pitch
   kNativeBytes,  ///< 8-bit codes to rows of 16-byte pitch
   kSf128x4,      ///< block scales to 128x4 tiles
@@ -112,7 +113,8 @@ struct Step {
   std::vector<Write> writes;
 };
 
-/// Bytes that come from the index, not from a plane: multipliers, input scales.
+/// Bytes that come from the model, not from a plane: multipliers, input scales, order of columns,
+/// table of codes.
 struct Constant {
   uint64_t offset_bytes = 0;
   std::vector<std::byte> bytes;

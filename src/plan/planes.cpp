@@ -1,6 +1,6 @@
 #include "src/plan/planes.h"
 
-#include "src/base/checked.h"
+#include "src/model/plane_coding.h"
 
 namespace imp::plan {
 
@@ -12,21 +12,11 @@ using model::Weight;
 
 quant::PlaneCoding coding_of(const Model& model, const Weight& weight, const PlaneSet& plane,
                              uint64_t rows) {
-  const uint32_t code_bits = model::code_bits(weight.scheme);
-  const uint32_t dtype_bits = imp::dtype_bits(first_tensor(model, plane).dtype);
-  if (plane.kind == ComponentKind::kCodes)
-    return {plane.encoding, code_bits == 0 ? dtype_bits : code_bits, rows, weight.k};
-  if (plane.kind != ComponentKind::kBlockScale && plane.kind != ComponentKind::kZeroPoint)
-    return {plane.encoding, dtype_bits, rows, 1};
-  const uint64_t columns = weight.group_size == 0 ? 1 : div_up(weight.k, weight.group_size);
-  return {plane.encoding, plane.kind == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
-          div_up(rows, weight.group_rows), columns};
+  return model::coding_of(model.source, weight, plane, rows);
 }
 
 const SourceTensor& first_tensor(const Model& model, const PlaneSet& plane) {
-  size_t i = 0;
-  while (plane.tensors[i] == model::kNone) ++i;
-  return model.source.tensors[plane.tensors[i]];
+  return model::first_tensor(model.source, plane);
 }
 
 namespace {
@@ -61,10 +51,14 @@ Joint joint_of(ComponentKind kind) {
     case ComponentKind::kCodes:
     case ComponentKind::kBlockScale:
     case ComponentKind::kZeroPoint:
+    case ComponentKind::kGroupMin:
+    case ComponentKind::kSuperScale:
+    case ComponentKind::kSuperMin:
     case ComponentKind::kBias:
       return Joint::kRows;
     case ComponentKind::kKScale:
     case ComponentKind::kKGather:
+    case ComponentKind::kLut:
     case ComponentKind::kGroupIndex:
       return Joint::kShared;
     default:

@@ -9,8 +9,8 @@
 
 namespace imp::plan {
 
-/// Codes, scales and zero points of `rows` rows of one expert of a weight. REQUIRES: the plane is
-/// one of those three.
+/// Codes, and planes of groups (group_planes.h), of `rows` rows of one expert of a weight; other
+/// planes have one column.
 quant::PlaneCoding coding_of(const model::Model& model, const model::Weight& weight,
                              const model::PlaneSet& plane, uint64_t rows);
 
@@ -29,7 +29,7 @@ Shape expert_shape(const model::Model& model, const model::Weight& weight,
 
 /// How the planes of several parts make one component.
 enum class Joint : uint8_t {
-  kRows,    ///< rows of the next part follow: codes, block scales, zero points, bias
+  kRows,    ///< rows of the next part follow: codes, scales of groups, zero points, bias
   kShared,  ///< every part has the same bytes: what acts on the activations
   kParts,   ///< one after the other, [parts, ...]
 };

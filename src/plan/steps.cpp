@@ -5,12 +5,14 @@
 #include <cstring>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
 #include "src/base/little_endian.h"
+#include "src/model/group_planes.h"
 #include "src/plan/components.h"
 #include "src/plan/index.h"
 #include "src/plan/planes.h"
@@ -56,17 +58,12 @@ std::optional<Route> route_of(const Form& form, const Operand& operand, const Pl
   if (plane.kind == ComponentKind::kMultiplier || plane.kind == ComponentKind::kInputScale)
     return std::nullopt;
   if (form.layout == LayoutId::kPlain) return Route{plane.kind, Action::kCopy};
-  switch (plane.kind) {
-    case ComponentKind::kCodes:
-    case ComponentKind::kBlockScale:
-    case ComponentKind::kZeroPoint:
-      return form.layout == LayoutId::kMma64 ? route_in_mma64(operand, plane.kind)
-                                             : route_in_native(operand, plane.kind);
-    default:
-      // A bias follows the rows of the codes.
-      return Route{plane.kind,
-                   plane.encoding == model::Encoding::kRows ? Action::kCopy : Action::kCanonical};
-  }
+  if (plane.kind == ComponentKind::kCodes || model::is_group_plane(plane.kind))
+    return form.layout == LayoutId::kMma64 ? route_in_mma64(operand, plane.kind)
+                                           : route_in_native(operand, plane.kind);
+  // A bias follows the rows of the codes.
+  return Route{plane.kind,
+               plane.encoding == model::Encoding::kRows ? Action::kCopy : Action::kCanonical};
 }
 
 class StepBuilder {
@@ -144,9 +141,9 @@ class StepBuilder {
       write.offset_bytes = base + offset_of_part(step);
       return;
     }
-    const uint64_t element_bytes = dtype_bits(component.dtype) / 8;
-    write.offset_bytes = base + packed_bytes(write.action, operand, element_bytes, part.n0);
-    write.size_bytes = packed_bytes(write.action, operand, element_bytes, part.n_count);
+    const PlaneElements elements{dtype_bits(component.dtype) / 8, step.coding.columns};
+    write.offset_bytes = base + packed_bytes(write.action, operand, elements, part.n0);
+    write.size_bytes = packed_bytes(write.action, operand, elements, part.n_count);
   }
 
   uint64_t bytes_of_expert(const Step& step) const {
@@ -203,6 +200,12 @@ std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand,
   return bytes;
 }
 
+/// The table that codes of four bits are places in.
+std::vector<std::byte> lut_bytes() {
+  const auto table = std::as_bytes(std::span(quant::kIq4NlValues));
+  return {table.begin(), table.end()};
+}
+
 /// [E, K] u32 of an act-order weight; every part has the same.
 std::vector<std::byte> gather_matrix(const Weight& weight) {
   std::vector<std::byte> bytes;
@@ -214,13 +217,25 @@ std::vector<std::byte> gather_matrix(const Weight& weight) {
   return bytes;
 }
 
+bool is_constant(ComponentKind kind) {
+  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale ||
+         kind == ComponentKind::kKGather || kind == ComponentKind::kLut;
+}
+
+/// REQUIRES: is_constant.
+std::vector<std::byte> constant_bytes(const Model& model, const Operand& operand,
+                                      ComponentKind kind) {
+  if (kind == ComponentKind::kLut) return lut_bytes();
+  if (kind == ComponentKind::kKGather) return gather_matrix(model.weights[operand.parts[0].weight]);
+  return scalar_matrix(model, operand, kind);
+}
+
 }  // namespace
 
-uint64_t packed_bytes(Action action, const Operand& operand, uint64_t element_bytes,
+uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements& elements,
                       uint64_t rows) {
   namespace mma64 = layouts::mma64_nvfp4;
   namespace native = layouts::native_rows;
-  const uint64_t groups = operand.group_size == 0 ? 0 : div_up(operand.k, operand.group_size);
   switch (action) {
     case Action::kMma64Nvfp4:
     case Action::kMma64Mxfp4:
@@ -228,13 +243,13 @@ uint64_t packed_bytes(Action action, const Operand& operand, uint64_t element_by
       return div_up(rows, mma64::kTileN) * div_up(operand.k, mma64::kTileK) *
              mma64_block_bytes(operand.scheme);
     case Action::kMma64Plane:
-      return round_up(rows, mma64::kTileN) * groups * element_bytes;
+      return round_up(rows, mma64::kTileN) * elements.groups * elements.bytes;
     case Action::kNativeRows:
       return rows * native::pitch_bytes(operand.k);
     case Action::kNativeBytes:
       return rows * round_up(operand.k, native::kRowAlignmentBytes);
     case Action::kSf128x4:
-      return layouts::sf128x4::size_bytes(rows, groups);
+      return layouts::sf128x4::size_bytes(rows, elements.groups);
     case Action::kCopy:
     case Action::kCanonical:
       return 0;
@@ -252,15 +267,10 @@ std::vector<Constant> make_constants(const Model& model, const Plan& plan) {
     // Every form's copy of a vector is the same blob.
     std::set<uint32_t> done;
     for (const Form& form : operand.forms)
-      for (const Component& c : form.components) {
-        const bool scalars =
-            c.kind == ComponentKind::kMultiplier || c.kind == ComponentKind::kInputScale;
-        if ((!scalars && c.kind != ComponentKind::kKGather) || !done.insert(c.blob).second)
-          continue;
-        constants.push_back({plan.blobs[c.blob].offset_bytes,
-                             scalars ? scalar_matrix(model, operand, c.kind)
-                                     : gather_matrix(model.weights[operand.parts[0].weight])});
-      }
+      for (const Component& c : form.components)
+        if (is_constant(c.kind) && done.insert(c.blob).second)
+          constants.push_back(
+              {plan.blobs[c.blob].offset_bytes, constant_bytes(model, operand, c.kind)});
   }
   return constants;
 }

@@ -7,10 +7,17 @@
 
 namespace imp::plan {
 
+/// Of a plane of scales or zero points as it is stored.
+struct PlaneElements {
+  uint64_t bytes = 0;   ///< of one
+  uint64_t groups = 0;  ///< elements of a row
+};
+
 /// Bytes that `rows` rows of one expert take in a component that `action` packs; also the offset of
-/// row `rows` where that is a joint of parts or a multiple of the layout's unit. `element_bytes`:
-/// of the component's elements, which only kMma64Plane asks for. 0 for kCopy and kCanonical.
-uint64_t packed_bytes(Action action, const Operand& operand, uint64_t element_bytes, uint64_t rows);
+/// row `rows` where that is a joint of parts or a multiple of the layout's unit. Only kMma64Plane
+/// and kSf128x4 ask for `elements`. 0 for kCopy and kCanonical.
+uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements& elements,
+                      uint64_t rows);
 
 /// Steps in order of the source tensors. REQUIRES: plan.operands, by_name and blobs are final.
 std::vector<Step> make_steps(const model::Model& model, const Plan& plan);

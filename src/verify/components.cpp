@@ -1,5 +1,7 @@
 #include "src/verify/components.h"
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,12 +18,21 @@ namespace {
 using artifact::ComponentKind;
 using artifact::ComponentRecord;
 using layouts::LayoutId;
+using model::Scheme;
 
 Error fault(const FormView& view, ErrorKind kind, const std::string& what) {
   return Error{kind, what, view.reader.path(), view.name()};
 }
 
-bool is_scale_dtype(Dtype dtype) {
+/// Of the numbers in a plane of groups. Those of GGUF's blocks are F16, and integers under a super
+/// scale: mins unsigned, scales of codes that have no min signed.
+bool is_dtype_of(Scheme scheme, ComponentKind plane, Dtype dtype) {
+  if (model::is_ggml_planes(scheme)) {
+    if (!model::has_super_scale(scheme) || plane == ComponentKind::kSuperScale ||
+        plane == ComponentKind::kSuperMin)
+      return dtype == Dtype::kF16;
+    return dtype == (model::has_group_min(scheme) ? Dtype::kU8 : Dtype::kI8);
+  }
   switch (dtype) {
     case Dtype::kF32:
     case Dtype::kBF16:
@@ -55,15 +66,14 @@ std::vector<Expected> expected_components(const FormView& view) {
       {ComponentKind::kBlocks,
        Dtype::kU8,
        {n_tiles, div_up(k, mma64::kTileK), mma64_block_bytes(view.scheme())}}};
-  if (groups == 0 || view.has_scales_in_blocks() || !view.is_packed(ComponentKind::kBlockScale))
-    return expected;
-  const auto* scales = view.reader.find_component(view.form, ComponentKind::kBlockScale);
-  expected.push_back({ComponentKind::kBlockScale,
-                      scales == nullptr ? Dtype::kF32 : static_cast<Dtype>(scales->dtype),
-                      {n_tiles, groups, uint64_t{mma64::kTileN}}});
-  if (view.reader.find_component(view.form, ComponentKind::kZeroPoint) != nullptr)
-    expected.push_back(
-        {ComponentKind::kZeroPoint, Dtype::kU8, {n_tiles, groups, uint64_t{mma64::kTileN}}});
+  if (groups == 0 || view.has_scales_in_blocks()) return expected;
+  for (const ComponentKind plane : kGroupPlanes) {
+    const auto* component = view.reader.find_component(view.form, plane);
+    if (!view.is_packed(plane) || (component == nullptr && !view.needs(plane))) continue;
+    Dtype dtype = component == nullptr ? Dtype::kF32 : static_cast<Dtype>(component->dtype);
+    if (plane == ComponentKind::kZeroPoint) dtype = Dtype::kU8;
+    expected.push_back({plane, dtype, {n_tiles, view.groups(plane), uint64_t{mma64::kTileN}}});
+  }
   return expected;
 }
 
@@ -104,24 +114,37 @@ Status check_as_in_source(const FormView& view, const PlaneTable& planes, Compon
                    ", its rows take " + std::to_string(bytes));
 }
 
+/// The table of codes that are places in one: the format has but one.
+Status check_lut(const FormView& view) {
+  if (!model::has_lut(view.scheme())) return {};
+  const ComponentRecord* component = view.reader.find_component(view.form, ComponentKind::kLut);
+  const auto table = std::as_bytes(std::span(quant::kIq4NlValues));
+  if (component == nullptr || static_cast<Dtype>(component->dtype) != Dtype::kI8 ||
+      component->rank != 1 || component->dims[0] != table.size())
+    return fault(view, ErrorKind::kBadRecord,
+                 "component of kind 7 is missing or no I8 of " + std::to_string(table.size()));
+  std::vector<std::byte> stored(table.size());
+  IMP_TRY(view.reader.read_component(*component, 0, stored));
+  if (std::equal(table.begin(), table.end(), stored.begin())) return {};
+  return fault(view, ErrorKind::kInverseMismatch, "component of kind 7 is another table");
+}
+
 Status check_weight_components(const FormView& view, const PlaneTable& planes) {
   if (view.layout() != LayoutId::kPlain)
     for (const Expected& expected : expected_components(view))
       IMP_TRY(check_component(view, expected));
   if (!view.is_gemm()) return {};
-  for (const ComponentKind kind :
-       {ComponentKind::kCodes, ComponentKind::kBlockScale, ComponentKind::kZeroPoint}) {
-    const bool wanted = kind == ComponentKind::kCodes ||
-                        (kind == ComponentKind::kBlockScale && view.operand.group_size != 0 &&
-                         !view.has_scales_in_blocks());
+  if (!view.is_packed(ComponentKind::kCodes))
+    IMP_TRY(check_as_in_source(view, planes, ComponentKind::kCodes));
+  for (const ComponentKind kind : kGroupPlanes) {
     const ComponentRecord* component = view.reader.find_component(view.form, kind);
-    if (kind == ComponentKind::kBlockScale && component != nullptr &&
-        !is_scale_dtype(static_cast<Dtype>(component->dtype)))
+    if (component != nullptr && kind != ComponentKind::kZeroPoint &&
+        !is_dtype_of(view.scheme(), kind, static_cast<Dtype>(component->dtype)))
       return fault(view, ErrorKind::kBadRecord, "the block scales have a dtype that no scale has");
-    if (!view.is_packed(kind) && (wanted || component != nullptr))
+    if (!view.is_packed(kind) && (view.needs(kind) || component != nullptr))
       IMP_TRY(check_as_in_source(view, planes, kind));
   }
-  return {};
+  return check_lut(view);
 }
 
 /// "1", or "0 to 1" where an older major has the same bytes.

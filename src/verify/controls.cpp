@@ -1,6 +1,7 @@
 #include "src/verify/controls.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -12,7 +13,6 @@
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/digest.h"
-#include "src/quant/decode.h"
 #include "src/verify/reference.h"
 #include "src/verify/units.h"
 
@@ -54,22 +54,37 @@ uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
   return quant::source_bytes(before) + bits_of_row / 8;
 }
 
+/// Turns the lowest bit of the first code of every group of a row, canonical.
+void flip_codes(const FormView& view, uint64_t row, const std::vector<uint64_t>& columns,
+                CanonicalSlab& canonical) {
+  const quant::PlaneCoding codes = plane_coding(view.operand, artifact::ComponentKind::kCodes,
+                                                Dtype::kU8, quant::Encoding::kRows, row);
+  const uint64_t before = quant::canonical_bytes(codes);
+  for (const uint64_t k : columns)
+    canonical.codes[before + (codes.bits == 4 ? k / 2 : k)] ^= std::byte{1};
+}
+
 /// A byte whose lowest bit changes the value of a weight; nullopt if every weight of the slab is
-/// zero whatever its code.
+/// what it is whatever its code (a scale of zero, a min that hides it).
 std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& slab,
-                                       const CanonicalSlab& canonical) {
+                                       CanonicalSlab canonical) {
   if (!model::is_quantized(view.scheme())) return 0;
   const std::vector<float> multipliers = row_multipliers(view, slab);
-  const uint64_t groups = std::max<uint64_t>(view.groups(), 1);
-  for (uint64_t row = 0; row < slab.rows; ++row)
-    for (uint64_t group = 0; group < groups; ++group) {
-      const uint64_t column = group * view.operand.group_size;
-      if (multipliers[row] == 0 || column % 8 != 0) continue;
-      const uint64_t scale = row / view.group_rows() * groups + group;
-      if (view.groups() == 0 ||
-          quant::load_number(canonical.scales.data(), scale, scale_dtype(view)) != 0)
-        return code_byte(view, row, column);
-    }
+  std::vector<uint64_t> columns;
+  for (uint64_t group = 0; group < std::max<uint64_t>(view.groups(), 1); ++group)
+    if (group * view.operand.group_size % 8 == 0)
+      columns.push_back(group * view.operand.group_size);
+  std::vector<float> was, is;
+  for (uint64_t row = 0; row < slab.rows; ++row) {
+    if (multipliers[row] == 0) continue;
+    unscaled_row(view, canonical, row, was);
+    flip_codes(view, row, columns, canonical);
+    unscaled_row(view, canonical, row, is);
+    flip_codes(view, row, columns, canonical);
+    for (const uint64_t k : columns)
+      if (was[k] != is[k] && !(std::isnan(was[k]) && std::isnan(is[k])))
+        return code_byte(view, row, k);
+  }
   return std::nullopt;
 }
 

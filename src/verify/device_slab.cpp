@@ -27,10 +27,8 @@ Result<cuda::DeviceBuffer> to_device(Bytes host, cuda::StreamHandle stream) {
 Result<std::vector<float>> stored_multipliers(const FormView& view, uint64_t expert) {
   const ComponentRecord* component =
       view.reader.find_component(view.form, ComponentKind::kMultiplier);
-  if (component == nullptr)
-    return Error{ErrorKind::kBadRecord, "form has no component multiplier", view.reader.path(),
-                 view.name()};
-  std::vector<float> values(view.operand.part_count);
+  std::vector<float> values(view.operand.part_count, 1.0f);
+  if (component == nullptr) return values;  // a format that defines it as 1 where it is not written
   IMP_TRY(view.reader.read_component(*component, expert * component->expert_stride_bytes,
                                      std::as_writable_bytes(std::span(values))));
   return values;

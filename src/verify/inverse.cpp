@@ -21,8 +21,7 @@ Result<CanonicalSlab> invert_native(const FormView& view, const StoredSlab& slab
   const uint64_t pitch =
       nibbles ? layouts::native_rows::pitch_bytes(k) : layouts::native_bytes::pitch_bytes(k);
   CanonicalSlab out{std::vector<std::byte>(slab.rows * row_bytes),
-                    std::vector<std::byte>(slab.rows * groups),
-                    {}};
+                    std::vector<std::byte>(slab.rows * groups)};
   for (uint64_t row = 0; row < slab.rows; ++row) {
     const auto stored = slab.codes.begin() + static_cast<std::ptrdiff_t>(row * pitch);
     std::copy_n(stored, row_bytes,
@@ -32,14 +31,14 @@ Result<CanonicalSlab> invert_native(const FormView& view, const StoredSlab& slab
                     [](std::byte b) { return b != std::byte{0}; }))
       return inverse_error(view, "padding of the codes is not zero", slab, row);
   }
-  for (uint64_t at = 0; at < slab.block_scale.size(); ++at) {
+  for (uint64_t at = 0; at < slab.scales.size(); ++at) {
     const sf::Source src = sf::src_of_byte(static_cast<uint32_t>(at % sf::kTileBytes));
     const uint64_t tile = at / sf::kTileBytes;
     const uint64_t row = tile / sf::group_tiles(groups) * sf::kTileRows + src.row;
     const uint64_t group = tile % sf::group_tiles(groups) * sf::kTileGroups + src.group;
     if (row < slab.rows && group < groups)
-      out.scales[row * groups + group] = slab.block_scale[at];
-    else if (slab.block_scale[at] != std::byte{0})
+      out.scales[row * groups + group] = slab.scales[at];
+    else if (slab.scales[at] != std::byte{0})
       return inverse_error(view, "padding of the scales is not zero", slab, row);
   }
   return out;
@@ -57,20 +56,20 @@ Result<std::vector<std::byte>> canonical_of(const FormView& view, const quant::P
 }
 
 Result<CanonicalSlab> invert_plain(const FormView& view, const StoredSlab& slab) {
-  CanonicalSlab out{slab.codes, slab.block_scale, slab.zero_point};
+  CanonicalSlab out = slab;
   const auto encoding = static_cast<quant::Encoding>(view.form.dialect);
   if (encoding == quant::Encoding::kRows) return out;
   IMP_ASSIGN(out.codes, canonical_of(view,
                                      plane_coding(view.operand, ComponentKind::kCodes, Dtype::kU8,
                                                   encoding, slab.rows),
                                      slab.codes));
-  if (slab.zero_point.empty()) return out;
+  if (slab.zero_points.empty()) return out;
   const auto of_zero_points =
       encoding == quant::Encoding::kWords ? quant::Encoding::kWordsAlongN : encoding;
   IMP_ASSIGN(out.zero_points, canonical_of(view,
                                            plane_coding(view.operand, ComponentKind::kZeroPoint,
                                                         Dtype::kU8, of_zero_points, slab.rows),
-                                           slab.zero_point));
+                                           slab.zero_points));
   return out;
 }
 

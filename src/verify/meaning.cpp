@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/base/little_endian.h"
+#include "src/model/model.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
 #include "src/verify/components.h"
@@ -72,8 +73,24 @@ Status check_vector(const FormView& view, ComponentKind kind, const char* what) 
 /// Two levels have a number beside the block scales, fp8 and integers have it instead of them.
 uint64_t expected_multipliers(const artifact::OperandRecord& operand) {
   const auto scheme = static_cast<Scheme>(operand.scheme);
-  if (!model::is_quantized(scheme)) return 0;
+  if (model::code_bits(scheme) == 0) return 0;
   return model::has_two_levels(scheme) || operand.group_size == 0 ? operand.experts : 0;
+}
+
+/// Formats that define no scale where none is written: a dialect of fp8, and NVFP4 in GGUF.
+bool may_lack_multiplier(const artifact::OperandRecord& operand) {
+  const auto scheme = static_cast<Scheme>(operand.scheme);
+  return (scheme == Scheme::kFp8 && operand.group_size == 0) || scheme == Scheme::kNvfp4;
+}
+
+/// Codes out of GGUF's blocks, and blocks: whole ones.
+bool fits_blocks(const artifact::OperandRecord& operand) {
+  const auto scheme = static_cast<Scheme>(operand.scheme);
+  if (const auto type = model::blocks_type(scheme))
+    return operand.group_size == 0 && operand.k % ggml_type_info(*type).block_elems == 0;
+  if (model::has_super_scale(scheme) && operand.k % quant::kSuperGroup != 0) return false;
+  return (operand.group_size == 16 || operand.group_size == 32) &&
+         operand.k % operand.group_size == 0;
 }
 
 Status check_groups(const artifact::Reader& reader, const artifact::OperandRecord& operand) {
@@ -81,9 +98,11 @@ Status check_groups(const artifact::Reader& reader, const artifact::OperandRecor
   const uint32_t fixed = model::group_size_of(scheme);
   // Integers and fp8 have groups of any size; the last, or only, one may be short.
   if (model::is_integer(scheme) || scheme == Scheme::kFp8) return {};
-  const bool fits = operand.group_size == fixed && operand.group_rows == 0 &&
-                    (fixed == 0 || operand.k % fixed == 0);
-  if (fits) return {};
+  const bool of_blocks = model::is_ggml_planes(scheme) || model::blocks_type(scheme).has_value();
+  const bool fits = of_blocks
+                        ? fits_blocks(operand)
+                        : operand.group_size == fixed && (fixed == 0 || operand.k % fixed == 0);
+  if (fits && operand.group_rows == 0) return {};
   return Error{ErrorKind::kBadShape,
                "group size " + std::to_string(operand.group_size) + ", group rows " +
                    std::to_string(operand.group_rows) + " or K " + std::to_string(operand.k) +
@@ -102,6 +121,11 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
     return Error{ErrorKind::kUnsupportedVersion,
                  "scheme " + std::to_string(operand.scheme) + " is not known to this version",
                  reader.path(), name};
+  if (operand.stored_as > static_cast<uint32_t>(model::kLastStoredAs))
+    return Error{
+        ErrorKind::kUnsupportedVersion,
+        "stored as " + std::to_string(operand.stored_as) + ", which is not known to this version",
+        reader.path(), name};
   // Larger than any tensor, small enough that no size computed from it can wrap.
   constexpr uint64_t kMaxDim = uint64_t{1} << 40;
   const bool gemm = (operand.flags & artifact::kOperandGemm) != 0;
@@ -113,9 +137,7 @@ Status check_operand(const artifact::Reader& reader, const artifact::OperandReco
   IMP_TRY(check_groups(reader, operand));
   for (const artifact::PartRecord& part : reader.parts_of(operand)) {
     const uint64_t multipliers = expected_multipliers(operand);
-    // One dialect of fp8 defines its scale as 1 and writes none.
-    const bool unscaled = static_cast<Scheme>(operand.scheme) == Scheme::kFp8 &&
-                          operand.group_size == 0 && part.multiplier_count == 0;
+    const bool unscaled = part.multiplier_count == 0 && may_lack_multiplier(operand);
     if ((part.multiplier_count != multipliers && !unscaled) ||
         (part.input_scale_count != 0 && part.input_scale_count != operand.experts))
       return Error{ErrorKind::kBadRecord,

@@ -64,12 +64,12 @@ class BlockInverse {
   }
 
   bool words_of(const Block& b) {
-    const bool integers = model::is_integer(view_.scheme());
+    const bool floats = model::has_two_levels(view_.scheme()) || view_.scheme() == Scheme::kMxfp4;
     for (uint32_t word = 0; word < mma64::kWords; ++word) {
       const mma64::WordSource src = mma64::src_of_word(word);
       const auto stored = load_le<uint32_t>(b.at + 4 * word);
       const auto codes =
-          integers ? static_cast<uint32_t>(int4::decode_words(stored)) : mma64::decode_word(stored);
+          floats ? mma64::decode_word(stored) : static_cast<uint32_t>(int4::decode_words(stored));
       const uint64_t row = b.row0 + src.n, column = b.k0 + 8 * src.k8;
       if (row < slab_.rows && column + 8 <= k_) {
         store_le(out_.codes.data() + row * pitch_ + column / 2, codes);
@@ -161,10 +161,13 @@ Status join_pairs(const FormView& view, const StoredSlab& slab, CanonicalSlab& c
   return {};
 }
 
-/// A plane in lane order. `nibbles`: elements of 4 bits, stored a byte each.
-Status invert_lanes(const FormView& view, const StoredSlab& slab, Bytes stored, uint64_t bytes,
-                    bool nibbles, std::vector<std::byte>& out) {
-  const uint64_t groups = view.groups();
+/// A plane in lane order. Zero points of 4 bits are stored a byte each.
+Status invert_lanes(const FormView& view, const StoredSlab& slab, ComponentKind plane,
+                    std::vector<std::byte>& out) {
+  const Bytes stored = slab.of(plane);
+  const uint64_t groups = view.groups(plane);
+  const uint64_t bytes = stored.size() / (round_up(slab.rows, lanes::kTileN) * groups);
+  const bool nibbles = plane == ComponentKind::kZeroPoint && model::code_bits(view.scheme()) == 4;
   const uint64_t pitch = nibbles ? div_up(groups, 2) : groups * bytes;
   out.assign(slab.rows * pitch, std::byte{0});
   for (uint64_t element = 0; element < stored.size() / bytes; ++element) {
@@ -211,18 +214,13 @@ Result<CanonicalSlab> invert_mma64(const FormView& view, const StoredSlab& slab,
     if (exceptions != nullptr) IMP_TRY(exceptions->apply(slab, out));
     if (view.scheme() == Scheme::kNvfp4G32) IMP_TRY(join_pairs(view, slab, out));
   }
-  if (view.has_scales_in_blocks() || view.groups() == 0) return out;
-  if (!view.is_packed(ComponentKind::kBlockScale)) {
-    out.scales = slab.block_scale;
-    out.zero_points = slab.zero_point;
-    return out;
+  for (const ComponentKind plane : kGroupPlanes) {
+    if (slab.of(plane).empty()) continue;
+    if (view.is_packed(plane))
+      IMP_TRY(invert_lanes(view, slab, plane, out.of(plane)));
+    else
+      out.of(plane) = slab.of(plane);
   }
-  const uint64_t elements = round_up(slab.rows, lanes::kTileN) * view.groups();
-  IMP_TRY(invert_lanes(view, slab, slab.block_scale, slab.block_scale.size() / elements, false,
-                       out.scales));
-  if (!slab.zero_point.empty())
-    IMP_TRY(invert_lanes(view, slab, slab.zero_point, 1, model::code_bits(view.scheme()) == 4,
-                         out.zero_points));
   return out;
 }
 

@@ -23,8 +23,12 @@ kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab
   if (const auto* codes = view.reader.find_component(view.form, artifact::ComponentKind::kCodes))
     weight.dtype = static_cast<Dtype>(codes->dtype);
   weight.codes = slab.codes;
-  weight.block_scale = slab.block_scale;
-  weight.zero_point = slab.zero_point;
+  weight.block_scale = slab.scales;
+  weight.zero_point = slab.zero_points;
+  weight.group_min = slab.mins;
+  weight.super_scale = slab.super_scales;
+  weight.super_min = slab.super_mins;
+  weight.lut = slab.lut;
   weight.scale_dtype = scale_dtype(view);
   weight.group_size = view.operand.group_size;
   weight.group_rows = view.operand.group_rows;

@@ -24,12 +24,10 @@ class PackedPlanes {
                TensorChecks& checks)
       : view_(view), planes_(planes), checks_(checks), exceptions_(view) {
     for (uint32_t p = 0; p < view.operand.part_count; ++p) {
-      Part part{{view, operand, p, ComponentKind::kCodes}, {}, {}};
-      if (view.has_scales_in_blocks() || view.is_packed(ComponentKind::kBlockScale))
-        if (view.groups() != 0) part.scales.emplace(view, operand, p, ComponentKind::kBlockScale);
-      if (view.is_packed(ComponentKind::kZeroPoint) &&
-          view.reader.find_component(view.form, ComponentKind::kZeroPoint) != nullptr)
-        part.zero_points.emplace(view, operand, p, ComponentKind::kZeroPoint);
+      Part part;
+      part.emplace_back(view, operand, p, ComponentKind::kCodes);
+      for (const ComponentKind plane : kGroupPlanes)
+        if (is_recovered(plane)) part.emplace_back(view, operand, p, plane);
       parts_.push_back(std::move(part));
     }
   }
@@ -40,22 +38,19 @@ class PackedPlanes {
   }
 
  private:
-  struct Part {
-    PlaneDigest codes;
-    std::optional<PlaneDigest> scales, zero_points;
+  using Part = std::vector<PlaneDigest>;
 
-    template <class Do>
-    void each(Do&& act) {
-      act(codes);
-      if (scales) act(*scales);
-      if (zero_points) act(*zero_points);
-    }
-  };
+  /// Comes out of the form canonical: out of the blocks, or out of lane order.
+  bool is_recovered(ComponentKind plane) const {
+    if (plane == ComponentKind::kBlockScale && view_.has_scales_in_blocks()) return true;
+    return view_.is_packed(plane) &&
+           (view_.needs(plane) || view_.reader.find_component(view_.form, plane) != nullptr);
+  }
 
   Status check_expert(uint32_t expert) {
     IMP_ASSIGN(const ColumnOrder order, order_of_columns(expert));
     for (Part& part : parts_)
-      part.each([&](PlaneDigest& plane) { plane.begin(planes_, expert, checks_); });
+      for (PlaneDigest& plane : part) plane.begin(planes_, expert, checks_);
     const uint64_t step = slab_rows(view_, kSlabBytes);
     for (uint64_t row = 0; row < view_.operand.n; row += step) {
       IMP_TRY(check_interrupted());
@@ -66,7 +61,8 @@ class PackedPlanes {
       const auto parts = view_.reader.parts_of(view_.operand);
       for (size_t p = 0; p < parts.size(); ++p) update(parts[p], stored, canonical, parts_[p]);
     }
-    for (Part& part : parts_) part.each([&](PlaneDigest& plane) { plane.end(expert, checks_); });
+    for (Part& part : parts_)
+      for (PlaneDigest& plane : part) plane.end(expert, checks_);
     return {};
   }
 
@@ -76,13 +72,12 @@ class PackedPlanes {
     const uint64_t begin = std::max(record.n0, stored.row0);
     const uint64_t end = std::min(record.n0 + record.n_count, stored.row0 + stored.rows);
     if (begin >= end) return;
-    const auto rows_of = [&](const std::vector<std::byte>& plane) {
+    for (PlaneDigest& digest : part) {
+      const std::vector<std::byte>& plane = canonical.of(digest.plane());
       const uint64_t pitch = plane.size() / stored.rows;
-      return Bytes(plane).subspan((begin - stored.row0) * pitch, (end - begin) * pitch);
-    };
-    part.codes.add(rows_of(canonical.codes), end - begin);
-    if (part.scales) part.scales->add(rows_of(canonical.scales), end - begin);
-    if (part.zero_points) part.zero_points->add(rows_of(canonical.zero_points), end - begin);
+      digest.add(Bytes(plane).subspan((begin - stored.row0) * pitch, (end - begin) * pitch),
+                 end - begin);
+    }
   }
 
   Error fault(std::string what) const {

@@ -40,6 +40,7 @@ class PlaneDigest {
   void add(Bytes canonical, uint64_t rows);
   /// After the rows of an expert.
   void end(uint32_t expert, TensorChecks& checks);
+  artifact::ComponentKind plane() const { return plane_; }
   /// Of one expert of this part.
   quant::PlaneCoding coding() const;
 

@@ -28,7 +28,7 @@ namespace sf = layouts::sf128x4;
 Encoding plain_encoding(const FormView& view, ComponentKind plane) {
   const auto codes = static_cast<Encoding>(view.form.dialect);
   if (plane == ComponentKind::kCodes) return codes;
-  if (plane == ComponentKind::kBlockScale || codes == Encoding::kRows) return Encoding::kRows;
+  if (plane != ComponentKind::kZeroPoint || codes == Encoding::kRows) return Encoding::kRows;
   return codes == Encoding::kWords ? Encoding::kWordsAlongN : codes;
 }
 
@@ -38,7 +38,7 @@ uint64_t mma64_bytes(const FormView& view, ComponentKind plane, Dtype dtype, uin
            mma64_block_bytes(view.scheme());
   if (!view.is_packed(plane))
     return quant::source_bytes(plane_coding(view.operand, plane, dtype, Encoding::kRows, rows));
-  return round_up(rows, mma64::kTileN) * view.groups() * dtype_bits(dtype) / 8;
+  return round_up(rows, mma64::kTileN) * view.groups(plane) * dtype_bits(dtype) / 8;
 }
 
 uint64_t native_bytes(const FormView& view, ComponentKind plane, uint64_t rows) {
@@ -67,14 +67,14 @@ const ComponentRecord* component_of(const FormView& view, ComponentKind plane) {
   return view.reader.find_component(view.form, blocks ? ComponentKind::kBlocks : plane);
 }
 
-Status read_plane(const FormView& view, ComponentKind plane, StoredSlab& slab,
-                  std::vector<std::byte>& out) {
+Status read_plane(const FormView& view, ComponentKind plane, StoredSlab& slab) {
   const ComponentRecord* component = component_of(view, plane);
   if (component == nullptr)
     return Error{ErrorKind::kBadRecord,
                  "form has no component of kind " + std::to_string(static_cast<int>(plane)),
                  view.reader.path(), view.name()};
   const auto dtype = static_cast<Dtype>(component->dtype);
+  std::vector<std::byte>& out = slab.of(plane);
   out.resize(stored_bytes(view, plane, dtype, slab.rows));
   return view.reader.read_component(
       *component,
@@ -84,16 +84,47 @@ Status read_plane(const FormView& view, ComponentKind plane, StoredSlab& slab,
 
 }  // namespace
 
+std::vector<std::byte>& SlabPlanes::of(ComponentKind kind) {
+  switch (kind) {
+    case ComponentKind::kBlockScale:
+      return scales;
+    case ComponentKind::kZeroPoint:
+      return zero_points;
+    case ComponentKind::kGroupMin:
+      return mins;
+    case ComponentKind::kSuperScale:
+      return super_scales;
+    case ComponentKind::kSuperMin:
+      return super_mins;
+    default:
+      return codes;
+  }
+}
+
 bool FormView::has_scales_in_blocks() const {
   return layout() == LayoutId::kMma64 &&
          (model::has_two_levels(scheme()) || scheme() == Scheme::kMxfp4);
 }
 
+bool FormView::needs(ComponentKind plane) const {
+  switch (plane) {
+    case ComponentKind::kBlockScale:
+      return operand.group_size != 0 && !has_scales_in_blocks();
+    case ComponentKind::kGroupMin:
+      return model::has_group_min(scheme());
+    case ComponentKind::kSuperScale:
+      return model::has_super_scale(scheme());
+    case ComponentKind::kSuperMin:
+      return model::has_super_scale(scheme()) && model::has_group_min(scheme());
+    default:
+      return false;
+  }
+}
+
 bool FormView::is_packed(ComponentKind plane) const {
   if (layout() == LayoutId::kPlain || !is_gemm()) return false;
   if (plane == ComponentKind::kCodes) return true;
-  if (plane != ComponentKind::kBlockScale && plane != ComponentKind::kZeroPoint) return false;
-  return operand.group_rows == 0;
+  return model::is_group_plane(plane) && operand.group_rows == 0;
 }
 
 quant::PlaneCoding plane_coding(const artifact::OperandRecord& operand, ComponentKind plane,
@@ -101,15 +132,13 @@ quant::PlaneCoding plane_coding(const artifact::OperandRecord& operand, Componen
   const uint32_t code_bits = model::code_bits(static_cast<Scheme>(operand.scheme));
   const uint32_t bits = dtype_bits(dtype);
   if (plane == ComponentKind::kCodes)
-    return {encoding, code_bits == 0 ? bits : code_bits, rows, operand.k};
-  if (plane != ComponentKind::kBlockScale && plane != ComponentKind::kZeroPoint)
-    return {encoding, bits, rows, 1};
+    return {encoding, code_bits == 0 ? bits : code_bits, rows,
+            model::code_columns(static_cast<Scheme>(operand.scheme), operand.k)};
+  if (!model::is_group_plane(plane)) return {encoding, bits, rows, 1};
   const uint64_t group_rows = std::max(operand.group_rows, 1u);
-  const uint64_t groups = operand.group_size == 0 ? 1
-                                                  : operand.k / operand.group_size +
-                                                        (operand.k % operand.group_size != 0);
   return {encoding, plane == ComponentKind::kZeroPoint ? code_bits : bits,
-          rows / group_rows + (rows % group_rows != 0), groups};
+          rows / group_rows + (rows % group_rows != 0),
+          model::groups_of(plane, operand.group_size, operand.k)};
 }
 
 uint64_t mma64_block_bytes(Scheme scheme) {
@@ -146,11 +175,14 @@ Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row
   slab.expert = expert;
   slab.row0 = row0;
   slab.rows = rows;
-  IMP_TRY(read_plane(view, ComponentKind::kCodes, slab, slab.codes));
-  if (view.operand.group_size != 0 && !view.has_scales_in_blocks())
-    IMP_TRY(read_plane(view, ComponentKind::kBlockScale, slab, slab.block_scale));
-  if (view.reader.find_component(view.form, ComponentKind::kZeroPoint) != nullptr)
-    IMP_TRY(read_plane(view, ComponentKind::kZeroPoint, slab, slab.zero_point));
+  IMP_TRY(read_plane(view, ComponentKind::kCodes, slab));
+  for (const ComponentKind plane : kGroupPlanes)
+    if (view.reader.find_component(view.form, plane) != nullptr || view.needs(plane))
+      IMP_TRY(read_plane(view, plane, slab));
+  if (const auto* lut = view.reader.find_component(view.form, ComponentKind::kLut)) {
+    slab.lut.resize(std::size(quant::kIq4NlValues));
+    IMP_TRY(view.reader.read_component(*lut, 0, slab.lut));
+  }
   return slab;
 }
 

@@ -8,6 +8,7 @@
 #include "formats/imp/reader.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/result.h"
+#include "src/model/group_planes.h"
 #include "src/model/schemes.h"
 #include "src/quant/encoding.h"
 
@@ -27,40 +28,57 @@ struct FormView {
   layouts::LayoutId layout() const { return static_cast<layouts::LayoutId>(form.layout); }
   model::Scheme scheme() const { return static_cast<model::Scheme>(operand.scheme); }
   /// Block scales of a row; the last group may be short.
-  uint64_t groups() const {
-    if (operand.group_size == 0) return 0;
-    return operand.k / operand.group_size + (operand.k % operand.group_size != 0 ? 1 : 0);
+  uint64_t groups() const { return groups(artifact::ComponentKind::kBlockScale); }
+  /// Elements of a row of this plane of groups.
+  uint64_t groups(artifact::ComponentKind plane) const {
+    return operand.group_size == 0 ? 0 : model::groups_of(plane, operand.group_size, operand.k);
   }
   uint64_t group_rows() const { return std::max(operand.group_rows, 1u); }
   /// Codes and block scales lie in the same blocks.
   bool has_scales_in_blocks() const;
+  /// The weight makes no sense without this plane of groups beside the codes.
+  bool needs(artifact::ComponentKind plane) const;
   /// The layout gives this plane an order of its own; every other plane lies in the form as in the
   /// source.
   bool is_packed(artifact::ComponentKind plane) const;
 };
 
-/// How `rows` rows of W of this plane are coded: codes, block scales, zero points; a bias has one
-/// column.
+/// How `rows` rows of W of this plane are coded: codes and planes of groups; a bias has one column.
 quant::PlaneCoding plane_coding(const artifact::OperandRecord& operand,
                                 artifact::ComponentKind plane, Dtype dtype,
                                 quant::Encoding encoding, uint64_t rows);
 
-/// Rows [row0, row0 + rows) of expert `expert`, bytes as stored (padding included).
-struct StoredSlab {
+/// Planes of some rows; those that the form or its scheme has not are empty.
+struct SlabPlanes {
+  std::vector<std::byte> codes{};
+  std::vector<std::byte> scales{};
+  std::vector<std::byte> zero_points{};
+  std::vector<std::byte> mins{};
+  std::vector<std::byte> super_scales{};
+  std::vector<std::byte> super_mins{};
+
+  /// REQUIRES: codes, or a plane of groups.
+  std::vector<std::byte>& of(artifact::ComponentKind kind);
+  const std::vector<std::byte>& of(artifact::ComponentKind kind) const {
+    return const_cast<SlabPlanes*>(this)->of(kind);
+  }
+};
+inline constexpr artifact::ComponentKind kGroupPlanes[] = {
+    artifact::ComponentKind::kBlockScale, artifact::ComponentKind::kZeroPoint,
+    artifact::ComponentKind::kGroupMin, artifact::ComponentKind::kSuperScale,
+    artifact::ComponentKind::kSuperMin};
+
+/// Rows [row0, row0 + rows) of expert `expert`: components of the planes' names (codes or blocks),
+/// bytes as stored (padding included).
+struct StoredSlab : SlabPlanes {
   uint64_t expert = 0;
   uint64_t row0 = 0;
   uint64_t rows = 0;
-  std::vector<std::byte> codes;  ///< component codes or blocks
-  std::vector<std::byte> block_scale;
-  std::vector<std::byte> zero_point;
+  std::vector<std::byte> lut;  ///< component of that name
 };
 
 /// The same rows as canonical planes (src/quant/encoding.h), columns in the order of the form.
-struct CanonicalSlab {
-  std::vector<std::byte> codes;
-  std::vector<std::byte> scales;
-  std::vector<std::byte> zero_points;
-};
+using CanonicalSlab = SlabPlanes;
 
 /// Rows of a slab that holds about `bytes` of codes; a multiple of kSlabUnitRows and of the rows
 /// under a scale.

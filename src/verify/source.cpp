@@ -6,10 +6,12 @@
 #include <set>
 #include <string>
 
+#include "formats/gguf/checkpoint.h"
 #include "formats/hf/checkpoint.h"
 #include "src/base/digest.h"
 #include "src/base/interrupt.h"
 #include "src/base/work_queue.h"
+#include "src/verify/source_views.h"
 
 namespace imp::verify {
 namespace {
@@ -139,10 +141,11 @@ uint64_t check_companions(const Reader& reader, const hf::Checkpoint& checkpoint
 
 }  // namespace
 
-SourceCounts check_source(const Reader& reader, const std::filesystem::path& folder,
-                          uint64_t threads, Log& log, Problems& problems) {
+SourceCounts check_source(const Reader& reader, const std::filesystem::path& path, uint64_t threads,
+                          Log& log, Problems& problems) {
+  if (gguf::is_gguf(path)) return check_source_views(reader, path, threads, log, problems);
   SourceCounts counts;
-  Result<hf::Checkpoint> checkpoint = hf::open_checkpoint(folder, log);
+  Result<hf::Checkpoint> checkpoint = hf::open_checkpoint(path, log);
   if (!checkpoint.ok()) {
     problems.add(std::move(checkpoint).error());
     return counts;
@@ -154,7 +157,7 @@ SourceCounts check_source(const Reader& reader, const std::filesystem::path& fol
     const auto it = files.find(reader.string(record.name));
     if (it == files.end()) {
       problems.add(
-          differs((folder / reader.string(record.name)).string(), "", "is missing in the source"));
+          differs((path / reader.string(record.name)).string(), "", "is missing in the source"));
       continue;
     }
     const uint32_t file = it->second;
@@ -169,7 +172,7 @@ SourceCounts check_source(const Reader& reader, const std::filesystem::path& fol
   }
   problems.add(queue.drain());
   for (const auto& [name, file] : files)
-    problems.add(differs((folder / name).string(), "", "is in the source, not in the artifact"));
+    problems.add(differs((path / name).string(), "", "is in the source, not in the artifact"));
   counts.companions = check_companions(reader, *checkpoint, problems);
   return counts;
 }

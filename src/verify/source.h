@@ -15,10 +15,10 @@ struct SourceCounts {
   uint64_t companions = 0;
 };
 
-/// Every source file by size and SHA-256, every tensor by name, dtype, shape and XXH3-128, every
-/// companion by its bytes; and nothing more on either side. Differences are kSourceMismatch naming
-/// file or tensor.
-SourceCounts check_source(const artifact::Reader& reader, const std::filesystem::path& folder,
+/// `path` is a folder of safetensors files, or GGUF (check_source_views). Every source file by size
+/// and SHA-256, every tensor by name, dtype, shape and XXH3-128, every companion by its bytes; and
+/// nothing more on either side. Differences are kSourceMismatch naming file or tensor.
+SourceCounts check_source(const artifact::Reader& reader, const std::filesystem::path& path,
                           uint64_t threads, Log& log, Problems& problems);
 
 }  // namespace imp::verify

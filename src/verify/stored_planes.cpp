@@ -21,8 +21,8 @@ bool is_scalar(ComponentKind plane) {
 
 /// Parts stand below each other.
 bool is_by_rows(ComponentKind plane) {
-  return plane == ComponentKind::kCodes || plane == ComponentKind::kBlockScale ||
-         plane == ComponentKind::kZeroPoint || plane == ComponentKind::kBias;
+  return plane == ComponentKind::kCodes || plane == ComponentKind::kBias ||
+         model::is_group_plane(plane);
 }
 /// One copy serves all parts.
 bool is_of_all_parts(ComponentKind plane) {

@@ -282,7 +282,7 @@ TEST(ImportArchitecture, MistralsOwnFiles) {
   const auto path = editor.write(folder.path());
   std::filesystem::rename(path / "model.safetensors", path / "consolidated.safetensors");
   CollectingLog log;
-  const auto model = import_checkpoint(path, log);
+  const auto model = import_checkpoint(path, {}, log);
   ASSERT_TRUE(model.ok()) << model.error().to_line();
   EXPECT_EQ(model->architecture, "MistralForCausalLM");
   const Imported usual(kLlama);

@@ -148,7 +148,7 @@ Result<Model> import_mistral(const testing::TempFolder& folder, const char* acti
   const std::filesystem::path path = file.editor().write(folder.path());
   std::filesystem::rename(path / "model.safetensors", path / "consolidated.safetensors");
   std::filesystem::remove(path / "config.json");
-  return import_checkpoint(path, log);
+  return import_checkpoint(path, {}, log);
 }
 
 TEST(Dialects, MistralsOwnFiles) {

@@ -28,10 +28,10 @@ struct Imported {
   Result<model::Model> model;
 
   explicit Imported(CheckpointEditor& editor)
-      : path(editor.write(folder.path())), model(model::import_checkpoint(path, log)) {}
+      : path(editor.write(folder.path())), model(model::import_checkpoint(path, {}, log)) {}
   explicit Imported(std::string_view fixture)
       : path(std::filesystem::path(IMP_TEST_DATA) / fixture),
-        model(model::import_checkpoint(path, log)) {}
+        model(model::import_checkpoint(path, {}, log)) {}
 
   bool ok() const { return model.ok(); }
   std::string error_line() const { return model.ok() ? "" : model.error().to_line(); }

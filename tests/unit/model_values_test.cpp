@@ -155,7 +155,7 @@ TEST(Shards, AModuleMayStraddleTwo) {
 
 TEST(Import, ASlashBehindTheFolderIsNothing) {
   CollectingLog log;
-  const auto model = import_checkpoint(std::filesystem::path(IMP_TEST_DATA) / kLlama / "", log);
+  const auto model = import_checkpoint(std::filesystem::path(IMP_TEST_DATA) / kLlama / "", {}, log);
   ASSERT_TRUE(model.ok()) << model.error().to_line();
   EXPECT_EQ(model->source.folder, std::filesystem::path(IMP_TEST_DATA) / kLlama);
 }

@@ -80,7 +80,7 @@ TEST(Traps, T30AnIndexWithoutScalesIsNoTruth) {
   ASSERT_LT(index["weight_map"].size(), before);
   std::ofstream(index_path) << index.dump();
   CollectingLog log;
-  const auto model = model::import_checkpoint(path, log);
+  const auto model = model::import_checkpoint(path, {}, log);
   ASSERT_TRUE(model.ok()) << model.error().to_line();
   EXPECT_EQ(model->source.tensors.size(), editor.tensors().size());
 }
@@ -152,7 +152,7 @@ TEST(Traps, T48AnUnknownDtypeIsRefusedByName) {
   editor.tensor("model.norm.weight").dtype = "BF17";
   const TempFolder folder;
   CollectingLog log;
-  const auto model = model::import_checkpoint(editor.write(folder.path()), log);
+  const auto model = model::import_checkpoint(editor.write(folder.path()), {}, log);
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().kind, ErrorKind::kUnknownDtype);
   EXPECT_EQ(model.error().tensor, "model.norm.weight");
@@ -163,7 +163,7 @@ TEST(Traps, T55ADownloadThatDidNotEndIsSeen) {
   editor.set_file("model-00002-of-00002.safetensors.incomplete", "half");
   const TempFolder folder;
   CollectingLog log;
-  const auto model = model::import_checkpoint(editor.write(folder.path()), log);
+  const auto model = model::import_checkpoint(editor.write(folder.path()), {}, log);
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().kind, ErrorKind::kTruncated);
 }
