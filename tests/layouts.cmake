@@ -14,7 +14,7 @@ imp_test(quant
   SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp unit/quant_vectors_test.cpp
   LIBRARIES imp::quant imp::reference imp_checkpoint_editor nlohmann_json::nlohmann_json)
 imp_test(ggml
-  SOURCES unit/ggml_decode_test.cpp
+  SOURCES unit/ggml_decode_test.cpp unit/ggml_planes_test.cpp
   LIBRARIES imp::quant imp::reference nlohmann_json::nlohmann_json)
 imp_test(layouts
   SOURCES unit/layout_decode_test.cpp unit/layout_facts_test.cpp unit/layout_golden_test.cpp

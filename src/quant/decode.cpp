@@ -18,14 +18,23 @@ namespace {
 /// Value of every code, zero point not yet taken off.
 using CodeValues = std::array<double, 256>;
 
-CodeValues code_values(CodeKind kind) {
-  CodeValues values{};
-  for (uint32_t code = 0; code < values.size(); ++code) {
-    const auto byte = static_cast<uint8_t>(code);
-    values[code] = kind == CodeKind::kE2m1   ? e2m1_to_float(byte)
-                   : kind == CodeKind::kE4m3 ? e4m3_to_float(byte)
-                                             : static_cast<double>(code);
+double code_value(const WeightFormat& format, uint8_t code) {
+  switch (format.kind) {
+    case CodeKind::kE2m1:
+      return e2m1_to_float(code);
+    case CodeKind::kE4m3:
+      return e4m3_to_float(code);
+    case CodeKind::kLut:
+      return format.lut[code & 0xF];
+    default:
+      return code;
   }
+}
+
+CodeValues code_values(const WeightFormat& format) {
+  CodeValues values{};
+  for (uint32_t code = 0; code < values.size(); ++code)
+    values[code] = code_value(format, static_cast<uint8_t>(code));
   return values;
 }
 
@@ -37,10 +46,17 @@ uint64_t pitch_of(uint64_t count, uint32_t bits) {
   return bits == 4 ? div_up(count, 2) : count * div_up(bits, 8);
 }
 
-/// Scale and zero point of each group of one row of groups.
+/// Element of a plane of scales or mins under super scales.
+double load_integer(Bytes plane, uint64_t index, Dtype dtype) {
+  const auto byte = static_cast<uint8_t>(plane[index]);
+  return dtype == Dtype::kI8 ? static_cast<int8_t>(byte) : byte;
+}
+
+/// Scale, zero point and min of each group of one row of groups.
 struct GroupRow {
   std::vector<double> scale;
   std::vector<double> zero_point;
+  std::vector<double> min;
 
   void load(const WeightFormat& format, const CanonicalRows& planes, uint64_t group_row) {
     const uint64_t groups = format.groups();
@@ -50,12 +66,33 @@ struct GroupRow {
     const double middle =
         format.kind == CodeKind::kInteger ? static_cast<double>(1u << (format.bits - 1)) : 0.0;
     zero_point.assign(count, middle);
+    if (format.super_group != 0) return load_super(format, planes, group_row);
     for (uint64_t g = 0; g < groups; ++g)
       scale[g] = load_number(planes.scales.data(), group_row * groups + g, format.scale_dtype);
+    if (!planes.mins.empty()) {
+      min.resize(groups);
+      for (uint64_t g = 0; g < groups; ++g)
+        min[g] = load_number(planes.mins.data(), group_row * groups + g, format.scale_dtype);
+    }
     if (planes.zero_points.empty()) return;
     const auto* row = reinterpret_cast<const uint8_t*>(planes.zero_points.data()) +
                       group_row * pitch_of(count, format.bits);
     for (uint64_t g = 0; g < count; ++g) zero_point[g] = element(row, g, format.bits);
+  }
+
+ private:
+  void load_super(const WeightFormat& format, const CanonicalRows& planes, uint64_t group_row) {
+    const uint64_t first = group_row * format.groups();
+    const uint64_t first_super = group_row * format.super_groups();
+    if (!planes.mins.empty()) min.resize(scale.size());
+    for (uint64_t g = 0; g < scale.size(); ++g) {
+      const uint64_t super = first_super + g * format.group_size / format.super_group;
+      scale[g] = load_integer(planes.scales, first + g, format.scale_dtype) *
+                 load_number(planes.super_scales.data(), super, Dtype::kF16);
+      if (!planes.mins.empty())
+        min[g] = -load_integer(planes.mins, first + g, format.scale_dtype) *
+                 load_number(planes.super_mins.data(), super, Dtype::kF16);
+    }
   }
 };
 
@@ -69,6 +106,10 @@ void decode_floats(const WeightFormat& format, const CanonicalRows& planes, Glob
 
 uint64_t WeightFormat::groups() const {
   return group_size == 0 ? 0 : columns / group_size + (columns % group_size != 0 ? 1 : 0);
+}
+
+uint64_t WeightFormat::super_groups() const {
+  return super_group == 0 ? 0 : columns / super_group + (columns % super_group != 0 ? 1 : 0);
 }
 
 uint64_t WeightFormat::scale_rows(uint64_t row_count) const {
@@ -123,7 +164,7 @@ Result<std::vector<uint32_t>> column_groups(const WeightFormat& format, Bytes gr
 void decode_rows(const WeightFormat& format, const CanonicalRows& planes,
                  std::span<const uint32_t> groups, GlobalScale global, std::span<double> out) {
   if (format.kind == CodeKind::kFloat) return decode_floats(format, planes, global, out);
-  const CodeValues values = code_values(format.kind);
+  const CodeValues values = code_values(format);
   const uint64_t pitch = pitch_of(format.columns, format.bits);
   const bool divides = global.convention == Convention::kDivisor;
   const double by = global.value;
@@ -136,8 +177,9 @@ void decode_rows(const WeightFormat& format, const CanonicalRows& planes,
     double* to = out.data() + row * format.columns;
     for (uint64_t k = 0; k < format.columns; ++k) {
       const uint64_t g = groups.empty() ? 0 : groups[k];
-      const double unscaled =
+      double unscaled =
           (values[element(codes, k, format.bits)] - group_row.zero_point[g]) * group_row.scale[g];
+      if (!group_row.min.empty()) unscaled += group_row.min[g];
       to[k] = divides ? unscaled / by : unscaled * by;
     }
   }

@@ -9,6 +9,7 @@
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/little_endian.h"
 #include "src/base/shape.h"
+#include "src/model/group_planes.h"
 #include "src/repack/mma64_variants.h"
 #include "src/unpack/exceptions.h"
 
@@ -53,7 +54,9 @@ PackedRows::PackedRows(const Reader& reader, const Plane& plane)
       plane_(plane),
       k_(plane.operand->k),
       bits_(plane.coding().bits),
-      groups_(plane.operand->group_size == 0 ? 0 : tiles(k_, plane.operand->group_size)),
+      groups_(plane.operand->group_size == 0
+                  ? 0
+                  : model::groups_of(plane.kind(), plane.operand->group_size, k_)),
       pitch_(quant::canonical_bytes({{}, bits_, 1, plane.coding().columns})) {}
 
 Result<PackedRows> PackedRows::open(const Reader& reader, const Plane& plane) {

@@ -45,7 +45,7 @@ class PackedRows {
   const Plane plane_;
   const uint64_t k_;
   const uint32_t bits_;    ///< of an element of this plane
-  const uint64_t groups_;  ///< block scales of a row
+  const uint64_t groups_;  ///< block scales of a row, or elements of this plane of groups
   const uint64_t pitch_;
   const artifact::ComponentRecord* stored_ = nullptr;
   const artifact::ComponentRecord* exceptions_ = nullptr;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/imp/targets.h"
+#include "src/model/group_planes.h"
 
 namespace imp::unpack {
 namespace {
@@ -71,9 +72,8 @@ const FormRecord* choose_form(const Reader& reader, const OperandRecord& operand
 bool Plane::is_packed() const {
   if (layout() == LayoutId::kPlain || !is_gemm()) return false;
   if (kind() == ComponentKind::kCodes) return true;
-  if (kind() != ComponentKind::kBlockScale && kind() != ComponentKind::kZeroPoint) return false;
   // Scales of blocks of many rows stay the source's grid.
-  return operand->group_rows == 0;
+  return model::is_group_plane(kind()) && operand->group_rows == 0;
 }
 
 quant::PlaneCoding Plane::coding_of(const artifact::PartRecord& of) const {
@@ -81,12 +81,13 @@ quant::PlaneCoding Plane::coding_of(const artifact::PartRecord& of) const {
   const uint32_t code_bits = model::code_bits(scheme());
   const uint32_t dtype_bits = imp::dtype_bits(static_cast<Dtype>(tensor->dtype));
   if (kind() == ComponentKind::kCodes)
-    return {encoding, code_bits == 0 ? dtype_bits : code_bits, of.n_count, operand->k};
+    return {encoding, code_bits == 0 ? dtype_bits : code_bits, of.n_count,
+            model::code_columns(scheme(), operand->k)};
   if (kind() == ComponentKind::kBias) return {encoding, dtype_bits, of.n_count, 1};
   const uint64_t group_rows = std::max(operand->group_rows, 1u);
-  const uint64_t groups = operand->group_size == 0 ? 1 : tiles(operand->k, operand->group_size);
   return {encoding, kind() == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
-          tiles(of.n_count, group_rows), groups};
+          tiles(of.n_count, group_rows),
+          model::groups_of(kind(), operand->group_size, operand->k)};
 }
 
 Result<Plane> find_plane(const Reader& reader, uint32_t tensor, std::optional<uint32_t> form_sm) {

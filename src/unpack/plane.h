@@ -29,11 +29,11 @@ struct Plane {
   layouts::LayoutId layout() const { return static_cast<layouts::LayoutId>(form->layout); }
   model::Scheme scheme() const { return static_cast<model::Scheme>(operand->scheme); }
   bool is_gemm() const { return operand->flags & artifact::kOperandGemm; }
-  /// Codes, block scales or zero points, in an order of the form's layout; what else there is lies
-  /// in the form as in the source, but for the order of rows of a bias.
+  /// Codes or a plane of groups, in an order of the form's layout; what else there is lies in the
+  /// form as in the source, but for the order of rows of a bias.
   bool is_packed() const;
-  /// How the source holds one expert's rows of `of`, a part of the operand. REQUIRES: codes, block
-  /// scales, zero points or a bias of an operand that a GEMM takes.
+  /// How the source holds one expert's rows of `of`, a part of the operand. REQUIRES: codes, a plane
+  /// of groups or a bias of an operand that a GEMM takes.
   quant::PlaneCoding coding_of(const artifact::PartRecord& of) const;
   quant::PlaneCoding coding() const { return coding_of(*part); }
 };

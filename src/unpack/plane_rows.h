@@ -20,8 +20,8 @@ struct PlaneSlab {
   Bytes canonical() const { return converted.empty() ? Bytes(source) : Bytes(converted); }
 };
 
-/// Codes, block scales, zero points or a bias of an operand that a GEMM takes, in an encoding that
-/// has canonical rows.
+/// Codes, a plane of groups or a bias of an operand that a GEMM takes, in an encoding that has
+/// canonical rows.
 class PlaneRows {
  public:
   /// Errors: those of find_stored and PackedRows::open; kBadRecord if the tensor's size is not what

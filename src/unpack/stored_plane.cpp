@@ -4,6 +4,7 @@
 
 #include "src/base/checked.h"
 #include "src/base/dtype.h"
+#include "src/model/group_planes.h"
 
 namespace imp::unpack {
 namespace {
@@ -25,19 +26,12 @@ uint64_t bytes_of_expert(const ComponentRecord& component) {
 
 /// Bytes of the parts before this one; 2^64 - 1 where the records are nonsense.
 uint64_t offset_of_part(const Reader& reader, const Plane& plane, uint64_t expert_bytes) {
-  switch (plane.kind()) {
-    case ComponentKind::kCodes:
-    case ComponentKind::kBlockScale:
-    case ComponentKind::kZeroPoint:
-    case ComponentKind::kBias:
-      break;
-    case ComponentKind::kKScale:
-    case ComponentKind::kKGather:
-    case ComponentKind::kGroupIndex:
-      return 0;  // of all parts
-    default:
-      return checked_mul(plane.tensor->part, expert_bytes).value_or(~uint64_t{0});
-  }
+  const ComponentKind kind = plane.kind();
+  if (kind == ComponentKind::kKScale || kind == ComponentKind::kKGather ||
+      kind == ComponentKind::kGroupIndex)
+    return 0;  // of all parts
+  if (kind != ComponentKind::kCodes && kind != ComponentKind::kBias && !model::is_group_plane(kind))
+    return checked_mul(plane.tensor->part, expert_bytes).value_or(~uint64_t{0});
   uint64_t before = 0;
   const auto parts = reader.parts_of(*plane.operand);
   for (uint32_t p = 0; p < plane.tensor->part; ++p)

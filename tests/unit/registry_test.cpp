@@ -44,14 +44,29 @@ void expect_same(const std::string& heading, NameOf name_of) {
 
 TEST(Registry, SpecTablesAreTheCodes) {
   expect_same("roles", [](uint16_t n) { return model::role_name(static_cast<model::Role>(n)); });
-  expect_same("schemes",
-              [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
+  expect_same("schemes", [](uint16_t n) {
+    const auto scheme = static_cast<model::Scheme>(n);
+    // The table has one row for all of them: "64 + id".
+    return model::blocks_type(scheme) ? "?" : model::scheme_name(scheme);
+  });
   expect_same("encodings",
               [](uint16_t n) { return quant::encoding_name(static_cast<quant::Encoding>(n)); });
   expect_same("layouts", [](uint16_t n) {
     const layouts::LayoutInfo* layout = layouts::find_layout(n);
     return std::string(layout == nullptr ? "?" : layout->name);
   });
+}
+
+TEST(Registry, SchemesOfBlocksAreThoseOfTheTypes) {
+  const auto name_of = [](unsigned n) {
+    return std::string(model::scheme_name(static_cast<model::Scheme>(n)));
+  };
+  EXPECT_EQ(name_of(64 + 12), "q4_k_blocks");
+  EXPECT_EQ(name_of(64 + 16), "iq2_xxs_blocks");
+  EXPECT_EQ(name_of(64 + 42), "q2_0_blocks");
+  EXPECT_EQ(name_of(64 + 0), "?");   // F32 has no blocks
+  EXPECT_EQ(name_of(64 + 9), "?");   // Q8_1 is no type of a stored tensor
+  EXPECT_EQ(name_of(64 + 43), "?");  // no type
 }
 
 /// Rows "| layout | scheme | major | oldest read |" of SPEC's table of variants.
