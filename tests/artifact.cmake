@@ -12,11 +12,4 @@ imp_test(artifact
 target_compile_definitions(artifact_test PRIVATE
   IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden" IMP_FORMATS="${PROJECT_SOURCE_DIR}/formats")
 
-if(IMP_FUZZ)
-  target_compile_options(imp_artifact PRIVATE -fsanitize=fuzzer-no-link)
-  add_executable(artifact_reader_fuzz fuzz/artifact_reader_fuzz.cpp)
-  imp_configure_target(artifact_reader_fuzz)
-  target_compile_options(artifact_reader_fuzz PRIVATE -fsanitize=fuzzer)
-  target_link_libraries(artifact_reader_fuzz PRIVATE imp_artifact_sample)
-  target_link_options(artifact_reader_fuzz PRIVATE -fsanitize=fuzzer)
-endif()
+imp_fuzzer(artifact_reader_fuzz LIBRARIES imp_artifact_sample INSTRUMENT imp_artifact)

@@ -34,7 +34,7 @@ class Streamer {
       sha_ = Sha256Stream();
       hashed_to_ = 0;
       for (; tensor < source().tensors.size() && source().tensors[tensor].file == file; ++tensor)
-        IMP_TRY(source().tensors[tensor].view ? stream_view(tensor) : stream_stored(tensor));
+        IMP_TRY(source().tensors[tensor].in_file() ? stream_stored(tensor) : stream_made(tensor));
       IMP_TRY(hash_to(file, source().files[file].handle.size_bytes()));
       IMP_TRY(hasher_.drain());
       digests_.files.push_back(sha_.finish());
@@ -52,9 +52,10 @@ class Streamer {
     return stream_tensor(tensor);
   }
 
-  /// The rows of a view lie anywhere before its end in the file: they are checked and hashed in
-  /// file order first, then read again while the system still has them in memory.
-  Status stream_view(uint32_t tensor) {
+  /// The rows of a view, or what a tensor is computed from, lie anywhere before its end in the
+  /// file: they are checked and hashed in file order first, then read again while the system still
+  /// has them in memory.
+  Status stream_made(uint32_t tensor) {
     const model::SourceTensor& t = source().tensors[tensor];
     const uint64_t end = model::end_in_file(source(), t);
     for (; next_stored_ < source().stored.size(); ++next_stored_) {
@@ -62,6 +63,7 @@ class Streamer {
       if (stored.file > t.file || (stored.file == t.file && stored.offset_bytes >= end)) break;
       IMP_TRY(check_stored(stored));
     }
+    IMP_TRY(hash_to(t.file, end));
     return stream_tensor(tensor);
   }
 
@@ -105,7 +107,7 @@ class Streamer {
 
   Result<Handle> read_slab(uint32_t tensor, uint64_t begin, uint64_t size) {
     const model::SourceTensor& t = source().tensors[tensor];
-    if (!t.view) return read(t.file, t.offset_bytes + begin, size);
+    if (t.in_file()) return read(t.file, t.offset_bytes + begin, size);
     IMP_TRY(check_interrupted());
     Handle slab = context_.buffers.take(size);
     IMP_TRY(model::read_tensor(source(), tensor, begin, slab->span()));
@@ -155,7 +157,8 @@ class Streamer {
   Status stream_tensor(uint32_t tensor) {
     const model::SourceTensor& t = source().tensors[tensor];
     const auto steps = steps_of(tensor);
-    if (steps.empty()) return t.view ? Status{} : hash_to(t.file, t.offset_bytes + t.size_bytes);
+    if (steps.empty())
+      return t.in_file() ? hash_to(t.file, t.offset_bytes + t.size_bytes) : Status{};
     const Cut cut = cut_for(t, context_.plan, steps);
     const uint64_t rows_per_slab =
         cut.slab_rows(cut.copied ? budget_.slab_bytes

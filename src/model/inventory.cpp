@@ -19,7 +19,7 @@ Source take_source(hf::Checkpoint& checkpoint) {
   for (hf::SourceTensor& t : checkpoint.tensors)
     source.tensors.push_back({std::move(t.name), t.file, t.dtype, t.shape, t.offset_bytes,
                               t.size_bytes, Disposition::kCopied, "", std::nullopt,
-                              StoredAs::kItself});
+                              StoredAs::kItself, nullptr});
   for (const hf::Companion& companion : checkpoint.companions)
     source.companions.push_back(companion.name);
   return source;

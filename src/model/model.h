@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -60,6 +61,21 @@ struct StoredTensor {
   uint64_t size_bytes = 0;
 };
 
+struct Source;
+
+/// Bytes that no file holds: computed from other tensors, row by row (a weight that is quantised
+/// anew).
+class MadeTensor {
+ public:
+  virtual ~MadeTensor() = default;
+  virtual uint64_t row_bytes() const = 0;
+  /// REQUIRES: out.size() == rows * row_bytes(). Errors: kIo, kTruncated, those of the encoding.
+  virtual Status read_rows(const Source& source, uint64_t row0, uint64_t rows,
+                           MutableBytes out) const = 0;
+  /// The source tensor after which, in its file, all rows can be made.
+  virtual uint32_t made_from() const = 0;
+};
+
 /// A tensor of the source with its place in the closed inventory.
 struct SourceTensor {
   std::string name;
@@ -72,6 +88,10 @@ struct SourceTensor {
   std::string reason;              ///< why it is ignored
   std::optional<TensorView> view;  ///< of GGUF; else the file holds the bytes
   StoredAs stored_as = StoredAs::kItself;
+  std::shared_ptr<const MadeTensor> made;  ///< of a tensor that is computed
+
+  /// A file holds the bytes back to back, from offset_bytes on.
+  bool in_file() const { return !view && made == nullptr; }
 };
 
 struct Source {
@@ -153,6 +173,16 @@ struct FusionGroup {
   std::vector<uint32_t> weights;
 };
 
+/// What quantising a weight anew cost, over all its elements and experts.
+struct Transcoded {
+  uint32_t weight = 0;
+  std::string from;  ///< scheme names
+  std::string to;
+  double relative_rms = 0;  ///< root mean square of the error over that of the values
+  double snr_db = 0;        ///< 20 log10 of its reciprocal; infinite where nothing changed
+  double max_error = 0;     ///< absolute
+};
+
 struct Model {
   Source source;
   std::string architecture;     ///< as config.json names it
@@ -160,6 +190,7 @@ struct Model {
   std::string quantization;     ///< the producer's own name of its recipe, e.g. "NVFP4"
   std::vector<Weight> weights;  ///< in execution order
   std::vector<FusionGroup> groups;
+  std::vector<Transcoded> transcoded;  ///< by weight
 };
 
 }  // namespace imp::model

@@ -7,21 +7,35 @@
 #include "src/base/checked.h"
 
 namespace imp::model {
+namespace {
+
+Status read_rows(const Source& source, const SourceTensor& tensor, uint64_t row0, uint64_t rows,
+                 MutableBytes out) {
+  return tensor.made != nullptr ? tensor.made->read_rows(source, row0, rows, out)
+                                : read_view_rows(source, *tensor.view, row0, rows, out);
+}
+
+}  // namespace
 
 Status read_tensor(const Source& source, uint32_t tensor, uint64_t offset_bytes, MutableBytes out) {
   const SourceTensor& t = source.tensors[tensor];
-  if (!t.view) return source.files[t.file].handle.read_at(t.offset_bytes + offset_bytes, out);
+  if (t.in_file()) return source.files[t.file].handle.read_at(t.offset_bytes + offset_bytes, out);
   if (out.empty()) return {};
-  const uint64_t pitch = t.view->row_bytes();
+  const uint64_t pitch = row_bytes_of(t);
   const uint64_t first = offset_bytes / pitch;
   const uint64_t rows = div_up(offset_bytes + out.size(), pitch) - first;
   if (offset_bytes % pitch == 0 && out.size() % pitch == 0)
-    return read_view_rows(source, *t.view, first, rows, out);
+    return read_rows(source, t, first, rows, out);
   std::vector<std::byte> whole(rows * pitch);
-  IMP_TRY(read_view_rows(source, *t.view, first, rows, whole));
+  IMP_TRY(read_rows(source, t, first, rows, whole));
   const Bytes wanted = Bytes(whole).subspan(offset_bytes - first * pitch, out.size());
   std::copy(wanted.begin(), wanted.end(), out.begin());
   return {};
+}
+
+uint64_t row_bytes_of(const SourceTensor& tensor) {
+  if (tensor.made != nullptr) return tensor.made->row_bytes();
+  return tensor.view ? tensor.view->row_bytes() : 1;
 }
 
 Result<std::string> read_companion(const Source& source, const std::string& name) {
@@ -31,6 +45,7 @@ Result<std::string> read_companion(const Source& source, const std::string& name
 }
 
 uint64_t end_in_file(const Source& source, const SourceTensor& tensor) {
+  if (tensor.made != nullptr) return end_in_file(source, source.tensors[tensor.made->made_from()]);
   if (!tensor.view) return tensor.offset_bytes + tensor.size_bytes;
   uint64_t end = 0;
   for (const StoredRows& piece : tensor.view->pieces) {

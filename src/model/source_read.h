@@ -1,4 +1,4 @@
-// Bytes of a source tensor, whether a file holds them or a view makes them.
+// Bytes of a source tensor, whether a file holds them or not.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,9 @@ namespace imp::model {
 /// Bytes [offset_bytes, offset_bytes + out.size()) of the tensor. REQUIRES: they are inside it.
 /// Errors: kIo, kTruncated.
 Status read_tensor(const Source& source, uint32_t tensor, uint64_t offset_bytes, MutableBytes out);
+
+/// Bytes that are best read together: a row of a tensor that no file holds, else 1.
+uint64_t row_bytes_of(const SourceTensor& tensor);
 
 /// A companion, made or found. Errors: kIo, kHeaderSize.
 Result<std::string> read_companion(const Source& source, const std::string& name);

@@ -81,7 +81,7 @@ Status check_tensor(const Reader& reader, const Source& source, uint32_t tensor,
   Xxh3Stream digest;
   std::vector<std::byte> buffer;
   // Whole rows: a part of one would be read twice.
-  const uint64_t pitch = have.view ? have.view->row_bytes() : 1;
+  const uint64_t pitch = model::row_bytes_of(have);
   const uint64_t step = std::max(kPieceBytes / pitch, uint64_t{1}) * pitch;
   for (uint64_t at = 0; at < have.size_bytes; at += buffer.size()) {
     IMP_TRY(check_interrupted());

@@ -1,39 +1,11 @@
-// Memory of read_header, counted at operator new: a program of its own, because it replaces it.
+// Memory of read_header of safetensors, counted at operator new.
 #include <gtest/gtest.h>
-#include <malloc.h>
-
-#include <cstdlib>
-#include <new>
 #include <utility>
 
 #include "formats/safetensors/header.h"
+#include "tests/unit/counted_memory.h"
 #include "tests/unit/safetensors_bytes.h"
 #include "tests/unit/temp_folder.h"
-
-namespace {
-
-size_t live_bytes = 0;
-size_t peak_bytes = 0;
-
-}  // namespace
-
-// Not inlined: gcc would otherwise see malloc and operator delete meet, and warn of a mismatch.
-[[gnu::noinline]] void* operator new(size_t size_bytes, const std::nothrow_t&) noexcept {
-  void* memory = std::malloc(size_bytes);
-  live_bytes += malloc_usable_size(memory);
-  if (live_bytes > peak_bytes) peak_bytes = live_bytes;
-  return memory;
-}
-[[gnu::noinline]] void* operator new(size_t size_bytes) {
-  void* memory = operator new(size_bytes, std::nothrow);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  live_bytes -= malloc_usable_size(memory);
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
 
 namespace imp::safetensors {
 namespace {
@@ -47,10 +19,9 @@ struct Reading {
 };
 
 Reading read_and_count(const ReadFile& file) {
-  const size_t before = live_bytes;
-  peak_bytes = live_bytes;
+  const testing::CountedMemory memory;
   auto header = read_header(file);
-  return {std::move(header), peak_bytes - before};
+  return {std::move(header), memory.peak_bytes()};
 }
 
 std::string empty_tensor(const std::string& name) {
