@@ -16,7 +16,8 @@ ENGINE = {'src/base', 'src/quant', 'src/model', 'src/plan', 'src/repack', 'kerne
 MAY_INCLUDE = {
     'src/base': set(),
     'src/quant': {'src/base'},
-    'src/model': {'src/base', 'src/quant'} | FORMATS,
+    'src/model': {'src/base', 'src/quant', 'src/model/gguf'} | FORMATS,
+    'src/model/gguf': {'src/base', 'src/quant', 'src/model'} | FORMATS,
     'src/transcode': {'src/base', 'src/quant', 'src/model'},
     'src/plan': {'src/base', 'src/quant', 'src/model', 'kernels/layouts', 'formats/imp'},
     'src/repack': {'src/base', 'src/quant', 'src/plan', 'kernels/layouts'},

@@ -19,9 +19,10 @@ using ScaleCounts = std::array<uint64_t, 256>;
 
 /// What a plane of scales is for.
 struct ScaleUse {
-  uint32_t operand = 0;          ///< plan order
-  bool mxfp4_mma64 = false;      ///< e8m0 scales that mma64's bf16 arithmetic must hold
-  bool may_be_negative = false;  ///< of integers: AutoRound's symmetric range puts the sign there
+  uint32_t operand = 0;      ///< plan order
+  bool mxfp4_mma64 = false;  ///< e8m0 scales that mma64's bf16 arithmetic must hold
+  /// Of integers: AutoRound's symmetric range puts the sign there, and so do GGUF's quantisers.
+  bool may_be_negative = false;
 };
 
 class ScaleScan {

@@ -138,13 +138,20 @@ class Streamer {
     return queue_.drain();
   }
 
+  /// Block scales that are numbers by themselves. What lies under or over a super scale was checked
+  /// in its blocks (block_scan.h), and of it only the products mean something.
+  bool is_scanned(const plan::Step& step) const {
+    return step.plane == model::ComponentKind::kBlockScale &&
+           !model::has_super_scale(context_.plan.operands[step.operand].scheme);
+  }
+
   ScaleUse scan_of(const plan::Step& step) const {
     const plan::Operand& operand = context_.plan.operands[step.operand];
     const auto in_mma64 = [](const plan::Form& f) { return f.layout == plan::LayoutId::kMma64; };
     return {step.operand,
             operand.scheme == model::Scheme::kMxfp4 &&
                 std::any_of(operand.forms.begin(), operand.forms.end(), in_mma64),
-            model::is_integer(operand.scheme)};
+            model::is_integer(operand.scheme) || model::is_ggml_planes(operand.scheme)};
   }
 
   Status stream_tensor(uint32_t tensor) {
@@ -164,7 +171,7 @@ class Streamer {
         const uint64_t size = cut.bytes_before(row + rows) - cut.bytes_before(row);
         IMP_ASSIGN(const Handle slab, read_slab(tensor, begin, size));
         plane.update(slab->span());
-        if (steps[0].plane == model::ComponentKind::kBlockScale)
+        if (is_scanned(steps[0]))
           IMP_TRY(scan_.scan(context_.model, tensor, scan_of(steps[0]), begin, slab->span()));
         if (steps[0].plane == model::ComponentKind::kCodes)
           IMP_TRY(check_codes(source(), tensor, steps[0].coding, begin, slab->span()));

@@ -8,23 +8,14 @@
 #include "src/model/plane_coding.h"
 #include "src/model/scalars.h"
 #include "src/model/source_read.h"
+#include "src/model/weight_format.h"
 
 namespace imp::model {
 namespace {
 
-using quant::CodeKind;
 using quant::PlaneCoding;
 using quant::WeightFormat;
 using quant::with_rows;
-
-CodeKind code_kind(Scheme scheme) {
-  if (!is_quantized(scheme)) return CodeKind::kFloat;
-  if (has_group_min(scheme)) return CodeKind::kUnsigned;
-  if (has_lut(scheme)) return CodeKind::kLut;
-  if (is_integer(scheme) || scheme == Scheme::kInt4K || scheme == Scheme::kInt8K)
-    return CodeKind::kInteger;
-  return code_bits(scheme) == 4 ? CodeKind::kE2m1 : CodeKind::kE4m3;
-}
 
 /// Where one expert's plane lies: the tensor, and its first byte there.
 struct Origin {
@@ -44,8 +35,7 @@ Origin origin_of(const Source& source, const Weight& weight, const PlaneSet& set
 }  // namespace
 
 WeightFormat format_of(const Source& source, const Weight& weight) {
-  WeightFormat format;
-  format.kind = code_kind(weight.scheme);
+  WeightFormat format = weight_format(weight.scheme);
   format.code_dtype = weight.dtype;
   format.bits = is_quantized(weight.scheme) ? code_bits(weight.scheme) : dtype_bits(weight.dtype);
   format.rows = weight.n;
@@ -54,8 +44,6 @@ WeightFormat format_of(const Source& source, const Weight& weight) {
   format.group_rows = weight.group_rows;
   if (const PlaneSet* scales = weight.find(ComponentKind::kBlockScale))
     format.scale_dtype = first_tensor(source, *scales).dtype;
-  if (has_super_scale(weight.scheme)) format.super_group = quant::kSuperGroup;
-  std::copy(std::begin(quant::kIq4NlValues), std::end(quant::kIq4NlValues), format.lut.begin());
   return format;
 }
 

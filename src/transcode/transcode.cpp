@@ -96,16 +96,16 @@ uint32_t codes_tensor_of(const Job& job, uint64_t expert) {
 
 Status find_global(const Source& source, Job& job, uint64_t expert) {
   float largest = 0;
-  IMP_TRY(for_rows(source, job, expert,
-                   [&](uint64_t row, uint64_t, std::span<const float> values) -> Status {
-                     const Result<float> found = quant::largest_magnitude(values);
-                     if (!found.ok())
-                       return model::tensor_error(
-                           source, codes_tensor_of(job, expert), found.error().kind,
-                           "from row " + std::to_string(row) + " on: " + found.error().message);
-                     largest = std::max(largest, *found);
-                     return {};
-                   }));
+  const auto take = [&](uint64_t row, uint64_t, std::span<const float> values) -> Status {
+    const Result<float> found = quant::largest_magnitude(values);
+    if (!found.ok())
+      return model::tensor_error(
+          source, codes_tensor_of(job, expert), found.error().kind,
+          "from row " + std::to_string(row) + " on: " + found.error().message);
+    largest = std::max(largest, *found);
+    return {};
+  };
+  IMP_TRY(for_rows(source, job, expert, take));
   job.globals[expert] = quant::transcode_global(job.format.target, largest, job.format.dtype);
   return {};
 }
@@ -191,10 +191,11 @@ Status read_weights(const Source& source, std::vector<Matched>& matched, uint64_
   WorkQueue queue(threads, 2 * threads);
   for (Matched& m : matched)
     for (uint64_t e = 0; e < m.job->weight.experts; ++e) {
-      IMP_TRY(queue.push([&source, &m, e]() -> Status {
+      const Status pushed = queue.push([&source, &m, e]() -> Status {
         IMP_TRY(find_global(source, *m.job, e));
         return measure(source, *m.job, e, m.stats[e]);
-      }));
+      });
+      IMP_TRY(pushed);
       log.progress(++done, total);
     }
   return queue.drain();

@@ -1,6 +1,7 @@
 #include "src/unpack/weight_values.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <numeric>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "src/base/checked.h"
 #include "src/base/interrupt.h"
+#include "src/model/weight_format.h"
 #include "src/quant/bitmask.h"
 #include "src/unpack/stream.h"
 
@@ -26,18 +28,13 @@ constexpr uint64_t kValueRows = 64;
 
 WeightFormat format_of(const Plane& codes) {
   const artifact::OperandRecord& operand = *codes.operand;
-  WeightFormat format;
+  WeightFormat format = model::weight_format(codes.scheme());
   format.code_dtype = static_cast<Dtype>(codes.tensor->dtype);
   format.bits = codes.coding().bits;
   format.rows = codes.part->n_count;
   format.columns = operand.k;
   format.group_size = operand.group_size;
   format.group_rows = std::max(operand.group_rows, 1u);
-  const model::Scheme scheme = codes.scheme();
-  if (model::is_integer(scheme))
-    format.kind = CodeKind::kInteger;
-  else if (model::is_quantized(scheme))
-    format.kind = model::code_bits(scheme) == 4 ? CodeKind::kE2m1 : CodeKind::kE4m3;
   return format;
 }
 
@@ -123,6 +120,9 @@ class ValueStream {
         codes_(reader),
         scales_(reader),
         zero_points_(reader),
+        mins_(reader),
+        super_scales_(reader),
+        super_mins_(reader),
         bitmask_(reader),
         row_offsets_(reader) {}
 
@@ -136,12 +136,16 @@ class ValueStream {
         IMP_TRY(read_slab(e, row, std::min(step_, format_.rows - row)));
       }
     }
-    for (FollowedPlane* plane : {&codes_, &scales_, &zero_points_, &bitmask_, &row_offsets_})
-      IMP_TRY(plane->finish());
+    for (FollowedPlane* plane : {&codes_, &bitmask_, &row_offsets_}) IMP_TRY(plane->finish());
+    for (FollowedPlane* plane : group_planes()) IMP_TRY(plane->finish());
     return {};
   }
 
  private:
+  std::array<FollowedPlane*, 5> group_planes() {
+    return {&scales_, &zero_points_, &mins_, &super_scales_, &super_mins_};
+  }
+
   bool is_sparse() const {
     return !quant::has_canonical(static_cast<quant::Encoding>(plane_.tensor->encoding));
   }
@@ -153,16 +157,36 @@ class ValueStream {
   Status open_expert(uint64_t expert) {
     IMP_TRY(follow(ComponentKind::kBlockScale, expert, scales_));
     IMP_TRY(follow(ComponentKind::kZeroPoint, expert, zero_points_));
+    IMP_TRY(follow(ComponentKind::kGroupMin, expert, mins_));
+    IMP_TRY(follow(ComponentKind::kSuperScale, expert, super_scales_));
+    IMP_TRY(follow(ComponentKind::kSuperMin, expert, super_mins_));
     IMP_TRY(follow(ComponentKind::kBitmask, expert, bitmask_));
     IMP_TRY(follow(ComponentKind::kRowOffsets, expert, row_offsets_));
-    if (format_.group_size != 0 && !scales_.is_open())
-      return missing("no source tensor is its block scales");
+    IMP_TRY(check_group_planes());
     if (scales_.is_open()) format_.scale_dtype = static_cast<Dtype>(scales_.plane().tensor->dtype);
     if (is_sparse() && !bitmask_.is_open()) return missing("no source tensor is its bitmask");
     IMP_TRY(read_groups(expert));
     IMP_TRY(read_global(expert));
     step_ = step_rows();
     return {};
+  }
+
+  Status check_group_planes() const {
+    const model::Scheme scheme = plane_.scheme();
+    if (model::is_ggml_planes(scheme) && format_.group_size == 0)
+      return missing("its operand has no groups");
+    if (format_.group_size != 0 && !scales_.is_open())
+      return missing("no source tensor is its block scales");
+    const bool min = model::has_group_min(scheme), super = model::has_super_scale(scheme);
+    IMP_TRY(check_plane(mins_, min, "group mins"));
+    IMP_TRY(check_plane(super_scales_, super, "super scales"));
+    return check_plane(super_mins_, super && min, "super mins");
+  }
+
+  Status check_plane(const FollowedPlane& plane, bool wanted, const std::string& what) const {
+    if (plane.is_open() == wanted) return {};
+    return missing(wanted ? "no source tensor is its " + what
+                          : "has " + what + ", which its scheme has not");
   }
 
   Status follow(ComponentKind kind, uint64_t expert, FollowedPlane& plane) {
@@ -189,8 +213,9 @@ class ValueStream {
   Status read_global(uint64_t expert) {
     global_ = {};
     if (plane_.part->multiplier_count == 0) {
-      if (!model::has_two_levels(plane_.scheme())) return {};
-      return missing("its part has no global scale");
+      // NVFP4 in GGUF without a global scale means 1.
+      IMP_ASSIGN(const std::optional<Plane> scale, find_(ComponentKind::kMultiplier, expert));
+      return scale ? missing("its part has no global scale, but the source has") : Status{};
     }
     const ScalarRecord& scalar = reader_.scalars()[plane_.part->first_multiplier + expert];
     const auto state = static_cast<ScalarState>(scalar.state);
@@ -204,10 +229,10 @@ class ValueStream {
   }
 
   /// Rows of W at multiples of which every plane can be cut.
-  uint64_t step_rows() const {
+  uint64_t step_rows() {
     if (is_sparse()) return format_.rows;
     uint64_t unit = codes_.rows().unit_rows();
-    for (const FollowedPlane* plane : {&scales_, &zero_points_})
+    for (const FollowedPlane* plane : group_planes())
       if (plane->is_open()) {
         const uint64_t rows =
             checked_mul(plane->rows().unit_rows(), format_.group_rows).value_or(format_.rows);
@@ -220,7 +245,7 @@ class ValueStream {
 
   Status read_slab(uint64_t expert, uint64_t row, uint64_t rows) {
     IMP_TRY(is_sparse() ? expand(expert) : codes_.read(expert, row, rows));
-    for (FollowedPlane* plane : {&scales_, &zero_points_})
+    for (FollowedPlane* plane : group_planes())
       if (plane->is_open())
         IMP_TRY(plane->read(expert, row / format_.group_rows, format_.scale_rows(rows)));
     for (uint64_t at = 0; at < rows; at += kValueRows) {
@@ -244,6 +269,9 @@ class ValueStream {
     const uint64_t group_row = row / format_.group_rows;
     if (scales_.is_open()) planes.scales = scales_.canonical_from(group_row);
     if (zero_points_.is_open()) planes.zero_points = zero_points_.canonical_from(group_row);
+    if (mins_.is_open()) planes.mins = mins_.canonical_from(group_row);
+    if (super_scales_.is_open()) planes.super_scales = super_scales_.canonical_from(group_row);
+    if (super_mins_.is_open()) planes.super_mins = super_mins_.canonical_from(group_row);
     return planes;
   }
 
@@ -275,7 +303,8 @@ class ValueStream {
   const uint64_t slab_bytes_;
   const ValueSink& sink_;
   WeightFormat format_;
-  FollowedPlane codes_, scales_, zero_points_, bitmask_, row_offsets_;
+  FollowedPlane codes_, scales_, zero_points_, mins_, super_scales_, super_mins_, bitmask_,
+      row_offsets_;
   std::vector<uint32_t> groups_;
   quant::GlobalScale global_;
   uint64_t step_ = 1;

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "src/quant/decode.h"
+#include "src/model/weight_format.h"
 
 namespace imp::verify {
 namespace {
@@ -12,18 +12,12 @@ using artifact::ScalarState;
 using model::Scheme;
 
 quant::WeightFormat format_of(const FormView& view) {
-  quant::WeightFormat format;
   const Scheme scheme = view.scheme();
+  quant::WeightFormat format = model::weight_format(scheme);
   format.code_dtype = scheme == Scheme::kF32   ? Dtype::kF32
                       : scheme == Scheme::kF16 ? Dtype::kF16
                                                : Dtype::kBF16;
-  format.bits = model::code_bits(scheme);
-  if (model::is_integer(scheme))
-    format.kind = quant::CodeKind::kInteger;
-  else if (model::is_quantized(scheme))
-    format.kind = format.bits == 4 ? quant::CodeKind::kE2m1 : quant::CodeKind::kE4m3;
-  else
-    format.bits = dtype_bits(format.code_dtype);
+  if (!model::is_quantized(scheme)) format.bits = dtype_bits(format.code_dtype);
   format.rows = 1;
   format.columns = view.operand.k;
   format.group_size = view.operand.group_size;
@@ -53,6 +47,8 @@ uint32_t kernel_bits(const artifact::ScalarRecord& scalar, ComponentKind kind) {
 
 bool has_reference(const FormView& view) {
   if (view.layout() == layouts::LayoutId::kPlain && !has_plain_rows(view)) return false;
+  // Blocks are decoded by nobody here but the reference itself.
+  if (model::blocks_type(view.scheme())) return false;
   if (model::is_quantized(view.scheme())) return can_invert(view);
   switch (view.scheme()) {
     case Scheme::kBf16:
@@ -79,19 +75,21 @@ std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab)
 void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t row,
                   std::vector<float>& out) {
   const quant::WeightFormat format = format_of(view);
-  const auto from = [&](const std::vector<std::byte>& plane, ComponentKind kind, Dtype dtype,
-                        uint64_t rows) {
+  const auto from = [&](ComponentKind kind, Dtype dtype, uint64_t rows) -> Bytes {
+    const std::vector<std::byte>& plane = canonical.of(kind);
+    if (plane.empty()) return {};
     const auto coding = plane_coding(view.operand, kind, dtype, quant::Encoding::kRows, rows);
     return Bytes(plane).subspan(quant::canonical_bytes(coding));
   };
   const uint64_t first = row / view.group_rows() * view.group_rows();  // of its scales
   quant::CanonicalRows planes;
   planes.rows = 1;
-  planes.codes = from(canonical.codes, ComponentKind::kCodes, format.code_dtype, row);
-  if (!canonical.scales.empty())
-    planes.scales = from(canonical.scales, ComponentKind::kBlockScale, format.scale_dtype, first);
-  if (!canonical.zero_points.empty())
-    planes.zero_points = from(canonical.zero_points, ComponentKind::kZeroPoint, Dtype::kU8, first);
+  planes.codes = from(ComponentKind::kCodes, format.code_dtype, row);
+  planes.scales = from(ComponentKind::kBlockScale, format.scale_dtype, first);
+  planes.zero_points = from(ComponentKind::kZeroPoint, Dtype::kU8, first);
+  planes.mins = from(ComponentKind::kGroupMin, format.scale_dtype, first);
+  planes.super_scales = from(ComponentKind::kSuperScale, Dtype::kF16, first);
+  planes.super_mins = from(ComponentKind::kSuperMin, Dtype::kF16, first);
   // Columns of a form are in the order of their groups.
   const auto groups = quant::column_groups(format, {});
   std::vector<double> exact(format.columns);
