@@ -184,11 +184,18 @@ Status check_names(const Reader& reader, const std::vector<Shard>& shards) {
   return {};
 }
 
+/// Files of another kind give safetensors files with their names.
+std::string safetensors_name(std::string_view file) {
+  constexpr std::string_view kGguf = ".gguf";
+  if (!file.ends_with(kGguf)) return std::string(file);
+  return std::string(file.substr(0, file.size() - kGguf.size())) + ".safetensors";
+}
+
 Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype to) {
   std::vector<Shard> shards;
   for (const SourceFileRecord& file : reader.source_files()) {
     Shard& shard = shards.emplace_back();
-    shard.name = std::string(reader.string(file.name));
+    shard.name = safetensors_name(reader.string(file.name));
     IMP_TRY(read_metadata(reader, file, shard.header));
     for (uint32_t t = file.first_tensor; t < file.first_tensor + file.tensor_count; ++t) {
       const auto disposition = reader.source_tensors()[t].disposition;
