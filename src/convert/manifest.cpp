@@ -34,6 +34,8 @@ ordered_json options_json(const Prepared& prepared, const Options& options) {
                        : "default";
   json["include"] = options.include;
   json["exclude"] = options.exclude;
+  for (const transcode::Rule& rule : options.transcode)
+    json["transcode"].push_back(transcode::rule_text(rule));
   if (options.import.as_is) json["as_is"] = true;
   if (options.import.assume_unpermuted_qk) json["assume_unpermuted_qk"] = true;
   return json;
@@ -52,6 +54,19 @@ ordered_json inventory_json(const model::Model& model) {
           {"converted", converted},
           {"copied", copied},
           {"ignored", ignored}};
+}
+
+/// Weights that are not the source's; numbers that are infinite become null.
+ordered_json transcoded_json(const model::Model& model) {
+  ordered_json json = ordered_json::array();
+  for (const model::Transcoded& t : model.transcoded)
+    json.push_back({{"module", model.weights[t.weight].name},
+                    {"from", t.from},
+                    {"to", t.to},
+                    {"relative_rms_error", t.relative_rms},
+                    {"snr_db", t.snr_db},
+                    {"max_error", t.max_error}});
+  return json;
 }
 
 /// The plan's facts of an operand, and how often each block scale byte occurs in it: layouts that
@@ -79,6 +94,7 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   head["options"] = options_json(prepared, options);
   head["inventory"] = inventory_json(prepared.model);
   head["scales"] = {{"zero_block_scales", scan.zeros()}, {"exceptions", exceptions}};
+  if (!prepared.model.transcoded.empty()) head["transcoded"] = transcoded_json(prepared.model);
   if (payload_sha256 != nullptr)
     head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
   std::string text = head.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

@@ -23,6 +23,9 @@ constexpr Role kGdnFusedParts[] = {kGdnQkvz,   kGdnBa,   kGdnConv, kGdnALog,
                                    kGdnDtBias, kGdnNorm, kGdnOut};
 constexpr Role kGdnSplitParts[] = {kGdnQkv,  kGdnZ,      kGdnB,    kGdnA,  kGdnConv,
                                    kGdnALog, kGdnDtBias, kGdnNorm, kGdnOut};
+// Of two types of blocks in GGUF: q, k, v and z stay apart.
+constexpr Role kGdnMixedParts[] = {kGdnQkv,  kGdnZ,      kGdnBa,   kGdnConv,
+                                   kGdnALog, kGdnDtBias, kGdnNorm, kGdnOut};
 constexpr Role kMambaParts[] = {kMambaIn,     kMambaConv, kMambaALog, kMambaD,
                                 kMambaDtBias, kMambaNorm, kMambaOut};
 
@@ -52,12 +55,13 @@ constexpr Roles kSinkGqa[] = {kSinkGqaParts};
 constexpr Roles kSharedKvGqa[] = {kSharedKvParts};
 constexpr Roles kFusedGqa[] = {kFusedGqaParts};
 constexpr Roles kMla[] = {kMlaParts, kPlainQMlaParts};
-constexpr Roles kGdnHybrid[] = {kNormedGqaParts, kGdnFusedParts, kGdnSplitParts};
+constexpr Roles kGdnHybrid[] = {kNormedGqaParts, kGdnFusedParts, kGdnSplitParts, kGdnMixedParts};
 // One norm and one of these a layer.
 constexpr Roles kNemotronH[] = {kMambaParts, kGqaParts, kUngatedParts, kUngatedMoeParts};
 
 constexpr Roles kDense[] = {kDenseParts};
 constexpr Roles kFusedDense[] = {kFusedDenseParts};
+constexpr Roles kUngated[] = {kUngatedParts};
 constexpr Roles kMoe[] = {kMoeParts, kStackParts, kDenseParts};
 constexpr Roles kSharedMoe[] = {kSharedMoeParts, kSharedStackParts, kDenseParts};
 constexpr Roles kGatedSharedMoe[] = {kGatedSharedMoeParts, kGatedSharedStackParts, kDenseParts};
@@ -76,6 +80,11 @@ constexpr auto kAlways = Experts::kAlways;
 // clang-format off
 constexpr Family kFamilies[] = {
     {"LlamaForCausalLM", "llama", kPreNorms, kGqa, kDense},
+    {"SmolLM3ForCausalLM", "smollm3", kPreNorms, kGqa, kDense},
+    {"GraniteForCausalLM", "granite", kPreNorms, kGqa, kDense},
+    {"ArceeForCausalLM", "arcee", kPreNorms, kGqa, kUngated},
+    {"NemotronForCausalLM", "nemotron", kPreNorms, kGqa, kUngated},
+    {"GemmaForCausalLM", "gemma", kPreNorms, kGqa, kDense, kNever, kTied},
     {"MistralForCausalLM", "mistral", kPreNorms, kGqa, kDense},
     {"Mistral3ForConditionalGeneration", "mistral3", kPreNorms, kGqa, kDense},
     {"Ministral3ForCausalLM", "ministral3", kPreNorms, kGqa, kDense},

@@ -81,7 +81,15 @@ Result<WeightForm> detect_weight(const Siblings& s, std::optional<Suffix> scale)
                      "F8_E4M3, unquantized weights are BF16, F16 or F32)");
 }
 
+/// NVFP4 and MXFP4 have the planes that other checkpoints have.
+bool is_ggml(const SourceTensor& codes) {
+  if (!codes.view || ggml_type_info(codes.view->type).block_elems == 1) return false;
+  const bool known = codes.view->type == GgmlType::kNvfp4 || codes.view->type == GgmlType::kMxfp4;
+  return !known || codes.view->field == quant::BlockField::kRows;
+}
+
 Result<WeightForm> detect_any(const Siblings& s) {
+  if (is_ggml(s.at(*codes_of(s.tensors)))) return detect_ggml(s);
   IMP_ASSIGN(const std::optional<Suffix> scale, s.scale());
   switch (*codes_of(s.tensors)) {
     case Suffix::kWeightPacked:

@@ -24,6 +24,8 @@ Status check_bitmask_counts(const Siblings& s, const WeightForm& form);
 Result<WeightForm> detect_blocks(const Siblings& s, std::optional<Suffix> scale);
 /// A weight of rank 3: all experts in one tensor.
 Result<WeightForm> detect_stack(const Siblings& s, Suffix codes, std::optional<Suffix> scale);
+/// A view on blocks of GGUF: whole rows of them, or their codes beside the other planes.
+Result<WeightForm> detect_ggml(const Siblings& s);
 /// Float weight [N, K].
 Result<WeightForm> detect_float(const Siblings& s, std::optional<Suffix> scale);
 

@@ -31,7 +31,9 @@ Result<WeightForm> nvfp4(const Siblings& s, Suffix codes, Suffix scale, WeightFo
   const SourceTensor& weight = s.at(codes);
   const bool packed = codes == Suffix::kWeightPacked;
   const Suffix global = packed ? Suffix::kGlobalScale : Suffix::kWeightScale2;
-  if (!s.has(global))
+  // GGUF's format defines the second level as 1 where the file has none.
+  const bool defined = weight.view.has_value();
+  if (!s.has(global) && !defined)
     return s.missing(codes, packed ? "weight_global_scale" : "weight_scale_2",
                      "NVFP4 has two levels of scales");
   if (form.k % kNvfp4Group != 0)
@@ -45,11 +47,11 @@ Result<WeightForm> nvfp4(const Siblings& s, Suffix codes, Suffix scale, WeightFo
   IMP_TRY(check_group(s, scale, group));
   form.scheme = wide ? Scheme::kNvfp4G32 : Scheme::kNvfp4;
   form.group_size = static_cast<uint32_t>(group);
-  form.global = global;
+  if (s.has(global)) form.global = global;
   form.global_state = packed ? ScalarState::kDivisor : ScalarState::kMultiplier;
-  form.why = s.explain({codes, scale, global}, "NVFP4, groups of " + std::to_string(group) +
-                                                   ", global scale " +
-                                                   (packed ? "divides" : "multiplies"));
+  const char* what = !form.global ? " is 1" : packed ? " divides" : " multiplies";
+  form.why = s.explain({codes, scale, global},
+                       "NVFP4, groups of " + std::to_string(group) + ", global scale" + what);
   return form;
 }
 

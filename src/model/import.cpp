@@ -4,10 +4,12 @@
 #include <bit>
 #include <map>
 
+#include "formats/gguf/checkpoint.h"
 #include "formats/hf/checkpoint.h"
 #include "src/base/text.h"
 #include "src/model/architecture.h"
 #include "src/model/config_check.h"
+#include "src/model/gguf/import_gguf.h"
 #include "src/model/grouping.h"
 #include "src/model/import_context.h"
 #include "src/model/inventory.h"
@@ -107,29 +109,49 @@ Status fill_model(Model& model, ImportContext& context) {
   return compare_with_config(model, modules, context);
 }
 
-}  // namespace
-
-Result<Model> import_checkpoint(const std::filesystem::path& path,
-                                [[maybe_unused]] const ImportOptions& options, Log& log) {
-  // "folder/" and "folder" are one place; messages should not show "folder//config.json".
-  const std::filesystem::path place = path.has_filename() ? path : path.parent_path();
-  IMP_ASSIGN(hf::Checkpoint checkpoint, hf::open_checkpoint(place, log));
-  const std::string folder = checkpoint.folder.string();
-  const ConfigDocuments documents = documents_of(checkpoint);
-  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config, read_quant_config(documents, folder, log));
-  IMP_ASSIGN(const Architecture architecture, read_architecture(documents, folder, log));
-  Model model;
+Result<Model> make_model(Model model, const ConfigDocuments& documents, const QuantConfig& config,
+                         Log& log) {
+  IMP_ASSIGN(const Architecture architecture,
+             read_architecture(documents, model.source.folder.string(), log));
   model.architecture = architecture.name;
-  const bool unquantized = config->dialect == Dialect::kUnquantized;
-  model.producer = unquantized ? "unquantized" : config->producer;
-  model.quantization = unquantized ? "none" : config->quantization;
-  model.source = take_source(checkpoint);
   ImportContext context{
-      model.source, *config,
+      model.source, config,
       architecture, read_expert_sizes(documents.config.value_or(nlohmann::json::object())),
       log,          {}};
   IMP_TRY(fill_model(model, context));
   return model;
+}
+
+Result<Model> import_gguf(const std::filesystem::path& path, const ImportOptions& options,
+                          Log& log) {
+  IMP_ASSIGN(GgufSource gguf, read_gguf_source(path, options, log));
+  const ConfigDocuments documents{gguf.config, {}, {}, {}};
+  Model model;
+  model.producer = "gguf";
+  model.quantization = gguf.types.empty() ? "none" : gguf.types;
+  model.source = std::move(gguf.source);
+  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config,
+             read_quant_config(documents, model.source.folder.string(), log));
+  return make_model(std::move(model), documents, *config, log);
+}
+
+}  // namespace
+
+Result<Model> import_checkpoint(const std::filesystem::path& path, const ImportOptions& options,
+                                Log& log) {
+  // "folder/" and "folder" are one place; messages should not show "folder//config.json".
+  const std::filesystem::path place = path.has_filename() ? path : path.parent_path();
+  if (gguf::is_gguf(place)) return import_gguf(place, options, log);
+  IMP_ASSIGN(hf::Checkpoint checkpoint, hf::open_checkpoint(place, log));
+  const ConfigDocuments documents = documents_of(checkpoint);
+  IMP_ASSIGN(const std::unique_ptr<QuantConfig> config,
+             read_quant_config(documents, checkpoint.folder.string(), log));
+  Model model;
+  const bool unquantized = config->dialect == Dialect::kUnquantized;
+  model.producer = unquantized ? "unquantized" : config->producer;
+  model.quantization = unquantized ? "none" : config->quantization;
+  model.source = take_source(checkpoint);
+  return make_model(std::move(model), documents, *config, log);
 }
 
 }  // namespace imp::model

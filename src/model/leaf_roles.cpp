@@ -109,6 +109,8 @@ constexpr LeafRow kAttention[] = {
     {"kv_a_norm", norm(Role::kMlaKvANorm)},
     {"kv_norm", norm(Role::kMlaKvANorm)},
     {"kv_b_proj", linear(Role::kMlaKvB)},
+    {"kv_b_proj.k_b", other(Role::kMlaKvB)},  // halves of GGUF (model.h, StoredAs)
+    {"kv_b_proj.v_b", other(Role::kMlaKvB)},
     {"wkv_b", linear(Role::kMlaKvB)},
     {"indexer.wq_b", linear(Role::kDsaQB)},
     {"indexer.wk", linear(Role::kDsaK)},

@@ -18,7 +18,10 @@ struct PlaneRow {
 };
 
 /// Tensors whose meaning does not depend on the form.
-constexpr std::array<PlaneRow, 12> kPlain = {{
+constexpr std::array<PlaneRow, 15> kPlain = {{
+    {Suffix::kWeightMin, ComponentKind::kGroupMin},
+    {Suffix::kWeightSuperScale, ComponentKind::kSuperScale},
+    {Suffix::kWeightSuperMin, ComponentKind::kSuperMin},
     {Suffix::kInputScale, ComponentKind::kInputScale},
     {Suffix::kInputGlobalScale, ComponentKind::kInputScale},
     {Suffix::kInputZeroPoint, ComponentKind::kInputZeroPoint},
@@ -157,6 +160,13 @@ std::optional<ComponentKind> plane_of(Suffix suffix, const WeightForm& form) {
       if (form.scheme == Scheme::kInt4 && form.encoding == Encoding::kNibblesAlongN)
         return ComponentKind::kFp8Grid;
       return std::nullopt;
+    case Suffix::kWeightMin:
+      if (!has_group_min(form.scheme)) return std::nullopt;
+      break;
+    case Suffix::kWeightSuperScale:
+    case Suffix::kWeightSuperMin:
+      if (!has_super_scale(form.scheme)) return std::nullopt;
+      break;
     case Suffix::kWeightShape:
       if (!sparse && !words) return std::nullopt;
       break;

@@ -26,7 +26,8 @@ Status check_known_form(const ImportContext& context, const Module& module, Suff
   if (t.shape.rank != rank || t.size_bytes == 0)
     return tensor_error(context.source, tensor, ErrorKind::kShapeMismatch,
                         shape_text(t) + ", expected rank " + std::to_string(rank));
-  if (!is_plain_float(t.dtype))
+  const bool blocks = t.view && kind == ModuleKind::kEmbedding && suffix == Suffix::kWeight;
+  if (!is_plain_float(t.dtype) && !blocks)
     return tensor_error(context.source, tensor, ErrorKind::kUnsupportedScheme,
                         shape_text(t) +
                             ", expected F32, F16 or BF16 in a module that is not "
@@ -70,6 +71,13 @@ Result<Weight> plain_weight(const ImportContext& context, const Module& module, 
   weight.k = t.shape.rank < 2 ? 1 : t.shape[t.shape.rank - 1];
   weight.n = weight.k == 0 ? 0 : num_elems(t) / weight.k;
   weight.why = shape_text(t) + ": no GEMM takes it, copied";
+  weight.stored_as = t.stored_as;
+  if (t.view && ggml_type_info(t.view->type).block_elems != 1) {
+    weight.scheme = blocks_scheme(t.view->type);
+    weight.k = t.view->columns;
+    weight.why = shape_text(t) + ": " + std::string(ggml_type_info(t.view->type).name) +
+                 " blocks, no GEMM takes them, copied";
+  }
   weight.planes.push_back({ComponentKind::kCodes, {tensor}, Encoding::kRows});
   return weight;
 }

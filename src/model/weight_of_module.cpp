@@ -80,6 +80,7 @@ void set_form(const Siblings& s, const WeightForm& form, Weight& weight) {
   weight.group_rows = form.group_rows;
   weight.stacked = form.stacked;
   weight.why = form.why;
+  weight.stored_as = codes.stored_as;
   const bool eight_bits = code_bits(form.scheme) == 8;
   const bool said = !s.expected.word.empty();
   weight.activations_8bit = said ? s.expected.activations_8bit && is_quantized(form.scheme)
@@ -186,6 +187,10 @@ Result<Weight> gemm_weight(ImportContext& context, const Module& module, WeightF
   return weight;
 }
 
+bool is_whole_rows(const SourceTensor& tensor) {
+  return tensor.view && tensor.view->field == quant::BlockField::kRows;
+}
+
 }  // namespace
 
 bool is_gemm_module(const Source& source, const Module& module) {
@@ -205,6 +210,9 @@ bool is_gemm_module(const Source& source, const Module& module) {
       return false;
     case ModuleKind::kEmbedding:
     case ModuleKind::kOther:
+      // Rows of GGUF that nothing takes apart are no GEMM's here: an embedding, or any other tensor
+      // of an architecture that nobody described.
+      if (codes && is_whole_rows(source.tensors[tensors[*codes]])) return false;
       // A parameter can have the name "scale" by itself: some norms and routers call theirs so.
       if (!codes && tensors.has(Suffix::kScale)) return false;
       return scaled || (codes && source.tensors[tensors[*codes]].dtype == Dtype::kF8E4M3);
