@@ -1,5 +1,7 @@
 #include "src/unpack/outputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -201,6 +203,18 @@ Status check_names(const Reader& reader, const std::vector<Shard>& shards) {
   return {};
 }
 
+/// Tensors out of GGUF become safetensors files, which loaders find by these names. A first file
+/// may be there for its metadata alone.
+void name_like_the_hub(std::vector<Shard>& shards) {
+  if (shards.empty() || !shards[0].name.ends_with(".gguf")) return;
+  if (shards.size() > 1)
+    std::erase_if(shards, [](const Shard& shard) { return shard.outputs.empty(); });
+  for (size_t i = 0; i < shards.size(); ++i)
+    shards[i].name = shards.size() == 1
+                         ? "model.safetensors"
+                         : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+}
+
 Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype to) {
   std::vector<Shard> shards;
   for (const SourceFileRecord& file : reader.source_files()) {
@@ -218,6 +232,7 @@ Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype t
   }
   IMP_TRY(check_names(reader, shards));
   for (Shard& shard : shards) IMP_TRY(place(reader, shard));
+  name_like_the_hub(shards);
   return shards;
 }
 

@@ -36,7 +36,8 @@ struct Shard {
   uint64_t size_bytes = 0;
 };
 
-/// The source's shards with the source's tensors. Errors: kBadRecord (metadata that is no object of
+/// The source's shards with the source's tensors; those of GGUF files as model.safetensors or
+/// model-00001-of-0000N.safetensors. Errors: kBadRecord (metadata that is no object of
 /// strings, a name that no safetensors file can hold), kDuplicateName, kBadShape.
 Result<std::vector<Shard>> list_source(const artifact::Reader& reader);
 /// The same shards with plain weights of dtype `to` (F32 or BF16): what only says how they are
