@@ -10,13 +10,17 @@ imp_test(model
           unit/model_config_fixtures_test.cpp unit/model_config_import_test.cpp unit/model_config_modelopt_test.cpp
           unit/model_config_other_test.cpp unit/model_config_targets_test.cpp unit/model_editor_test.cpp
           unit/model_exclude_test.cpp unit/model_grouping_test.cpp unit/model_names_test.cpp
-          unit/model_patterns_test.cpp unit/model_roles_test.cpp unit/tensor_view_test.cpp
+          unit/model_patterns_test.cpp unit/model_roles_test.cpp unit/model_schemes_test.cpp unit/tensor_view_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor PkgConfig::imp_re2)
 imp_test(import
   SOURCES unit/model_dialects_test.cpp unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp
           unit/model_scales_test.cpp unit/model_select_test.cpp unit/model_traps_formats_test.cpp
           unit/model_traps_scales_test.cpp unit/model_traps_stacks_test.cpp unit/model_values_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
+imp_test(import_gguf
+  SOURCES unit/gguf_import_corpus_test.cpp unit/gguf_import_experts_test.cpp unit/gguf_import_heads_test.cpp
+          unit/gguf_import_names_test.cpp
+  LIBRARIES imp::model)
 imp_test(plan
   SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_index_test.cpp unit/plan_placement_test.cpp
           unit/plan_print_test.cpp unit/plan_steps_test.cpp

@@ -6,6 +6,7 @@
 #include "src/base/text.h"
 #include "src/model/gguf_manifest.h"
 #include "src/plan/print.h"
+#include "src/plan/print_transcoded.h"
 #include "src/version.h"
 
 namespace imp::convert {
@@ -57,19 +58,6 @@ ordered_json inventory_json(const model::Model& model) {
           {"ignored", ignored}};
 }
 
-/// Weights that are not the source's; numbers that are infinite become null.
-ordered_json transcoded_json(const model::Model& model) {
-  ordered_json json = ordered_json::array();
-  for (const model::Transcoded& t : model.transcoded)
-    json.push_back({{"module", model.weights[t.weight].name},
-                    {"from", t.from},
-                    {"to", t.to},
-                    {"relative_rms_error", t.relative_rms},
-                    {"snr_db", t.snr_db},
-                    {"max_error", t.max_error}});
-  return json;
-}
-
 /// The plan's facts of an operand, and how often each block scale byte occurs in it: layouts that
 /// keep scales inside blocks of codes can then be audited without unpacking them.
 std::string operand_text(const Prepared& prepared, const ScaleScan& scan, uint32_t operand) {
@@ -95,7 +83,8 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   head["options"] = options_json(prepared, options);
   head["inventory"] = inventory_json(prepared.model);
   head["scales"] = {{"zero_block_scales", scan.zeros()}, {"exceptions", exceptions}};
-  if (!prepared.model.transcoded.empty()) head["transcoded"] = transcoded_json(prepared.model);
+  if (!prepared.model.transcoded.empty())
+    head["transcoded"] = plan::transcoded_json(prepared.model);
   if (payload_sha256 != nullptr)
     head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
   if (!prepared.model.source.stored.empty())

@@ -167,6 +167,11 @@ bool same_files(const Reader& reader, const Source& source, Problems& problems) 
 
 }  // namespace
 
+bool is_transcoded(const Reader& reader) {
+  const Result<Recorded> recorded = recorded_options(reader);
+  return recorded.ok() && !recorded->transcode.empty();
+}
+
 SourceCounts check_source_views(const Reader& reader, const std::filesystem::path& path,
                                 uint64_t threads, Log& log, Problems& problems) {
   SourceCounts counts;
