@@ -128,7 +128,7 @@ TEST(GgufImport, NormsOfSomeFamiliesAreStoredPlusOne) {
   const ImportedGguf imported(gemma);
   ASSERT_TRUE(imported.model.ok()) << imported.error_line();
   const std::string layer = "model.layers.0.";
-  for (const std::string name :
+  for (const std::string& name :
        {layer + "input_layernorm", layer + "post_attention_layernorm",
         layer + "pre_feedforward_layernorm", layer + "post_feedforward_layernorm",
         layer + "self_attn.q_norm", std::string("model.norm")})
