@@ -11,7 +11,8 @@ imp_library(reference
     reference/source_values.cpp)
 
 imp_test(quant
-  SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp unit/quant_vectors_test.cpp
+  SOURCES unit/quant_decode_test.cpp unit/quant_encoding_test.cpp unit/quant_float_test.cpp unit/quant_nvfp4_test.cpp
+          unit/quant_rounding_test.cpp unit/quant_transcode_test.cpp unit/quant_vectors_test.cpp
   LIBRARIES imp::quant imp::reference imp_checkpoint_editor nlohmann_json::nlohmann_json)
 imp_test(ggml
   SOURCES unit/ggml_decode_test.cpp unit/ggml_planes_test.cpp

@@ -10,7 +10,7 @@ imp_test(model
           unit/model_config_fixtures_test.cpp unit/model_config_import_test.cpp unit/model_config_modelopt_test.cpp
           unit/model_config_other_test.cpp unit/model_config_targets_test.cpp unit/model_editor_test.cpp
           unit/model_exclude_test.cpp unit/model_grouping_test.cpp unit/model_names_test.cpp
-          unit/model_patterns_test.cpp unit/model_roles_test.cpp unit/tensor_view_test.cpp
+          unit/model_patterns_test.cpp unit/model_roles_test.cpp unit/model_schemes_test.cpp unit/tensor_view_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor PkgConfig::imp_re2)
 imp_test(import
   SOURCES unit/model_dialects_test.cpp unit/model_families_test.cpp unit/model_fixtures_test.cpp unit/model_refusals_test.cpp

@@ -21,6 +21,7 @@ struct Arguments {
   tools::CommonOptions common;
   convert::Options convert;
   std::vector<std::string> targets;
+  std::vector<std::string> transcode;
   std::string layout;
   std::string backend = "auto";
   std::string repack = "word";
@@ -44,6 +45,11 @@ void add_options(CLI::App& app, Arguments& a) {
       ->allow_extra_args(false);
   app.add_option("--exclude", a.convert.exclude, "Leave out modules whose name matches; may repeat")
       ->type_name("REGEX")
+      ->allow_extra_args(false);
+  app.add_option("--transcode", a.transcode,
+                 "Quantise anew the weights whose module matches: nvfp4, nvfp4-ct, mxfp4, "
+                 "mxfp4-ct, int8, fp8; may repeat, the first match wins. Not lossless")
+      ->type_name("REGEX=SCHEME")
       ->allow_extra_args(false);
   app.add_flag("--as-is", a.convert.import.as_is,
                "GGUF of an architecture that is not known: its own names and order of rows");
@@ -79,6 +85,10 @@ Status complete(Arguments& a) {
   for (const std::string& text : a.targets) {
     IMP_ASSIGN(const uint32_t sm, tools::parse_sm(text));
     a.convert.plan.sms.push_back(sm);
+  }
+  for (const std::string& text : a.transcode) {
+    IMP_ASSIGN(transcode::Rule rule, transcode::parse_rule(text));
+    a.convert.transcode.push_back(std::move(rule));
   }
   if (!a.layout.empty()) {
     IMP_ASSIGN(a.convert.plan.layout, parse_layout(a.layout));

@@ -12,6 +12,7 @@
 #include "src/model/import.h"
 #include "src/model/source_read.h"
 #include "src/plan/index.h"
+#include "src/transcode/transcode.h"
 
 namespace imp::convert {
 namespace {
@@ -101,8 +102,10 @@ uint64_t source_bytes_of(const model::Source& source) {
 Result<Prepared> prepare(const Options& options, Log& log) {
   IMP_ASSIGN(model::Model model, model::import_checkpoint(options.input, options.import, log));
   IMP_TRY(model::select_weights(model, options.include, options.exclude));
+  const uint64_t threads = thread_count(options);
+  IMP_TRY(transcode::transcode_weights(model, options.transcode, threads, log));
   IMP_ASSIGN(plan::Plan plan, plan::make_plan(model, options.plan));
-  return Prepared{std::move(model), std::move(plan), thread_count(options)};
+  return Prepared{std::move(model), std::move(plan), threads};
 }
 
 Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Options& options,

@@ -14,6 +14,7 @@
 #include "src/model/import.h"
 #include "src/plan/plan.h"
 #include "src/repack/nvfp4.h"
+#include "src/transcode/rules.h"
 
 namespace imp::convert {
 
@@ -30,7 +31,8 @@ struct Options {
   plan::Options plan;
   std::vector<std::string> include;  ///< RE2 over canonical names
   std::vector<std::string> exclude;
-  uint64_t threads = 0;  ///< 0: as many as this process may use
+  std::vector<transcode::Rule> transcode;  ///< first match wins
+  uint64_t threads = 0;                    ///< 0: as many as this process may use
   bool overwrite = false;
   bool payload_sha256 = false;  ///< SHA-256 of the payload into the manifest, for signing
   repack::Path path = repack::Path::kWord;
@@ -38,7 +40,8 @@ struct Options {
   uint64_t device_budget_bytes = kDeviceBudgetBytes;  ///< of device memory, with kCuda
 };
 
-/// A model with its plan: all that is known without reading a plane.
+/// A model with its plan: all that is known without reading a plane, but for weights to be
+/// transcoded.
 struct Prepared {
   model::Model model;
   plan::Plan plan;
@@ -55,7 +58,7 @@ struct Report {
   Sha256 artifact_id{};
 };
 
-/// Errors: those of import_checkpoint, select_weights and make_plan.
+/// Errors: those of import_checkpoint, select_weights, transcode_weights and make_plan.
 Result<Prepared> prepare(const Options& options, Log& log);
 
 /// Convert into options.output (atomic: nothing under that name unless everything went well).

@@ -5,6 +5,7 @@
 #include "formats/imp/ondisk.h"
 #include "src/base/text.h"
 #include "src/plan/print.h"
+#include "src/plan/print_transcoded.h"
 #include "src/version.h"
 
 namespace imp::convert {
@@ -34,6 +35,8 @@ ordered_json options_json(const Prepared& prepared, const Options& options) {
                        : "default";
   json["include"] = options.include;
   json["exclude"] = options.exclude;
+  for (const transcode::Rule& rule : options.transcode)
+    json["transcode"].push_back(transcode::rule_text(rule));
   if (options.import.as_is) json["as_is"] = true;
   if (options.import.assume_unpermuted_qk) json["assume_unpermuted_qk"] = true;
   return json;
@@ -79,6 +82,8 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   head["options"] = options_json(prepared, options);
   head["inventory"] = inventory_json(prepared.model);
   head["scales"] = {{"zero_block_scales", scan.zeros()}, {"exceptions", exceptions}};
+  if (!prepared.model.transcoded.empty())
+    head["transcoded"] = plan::transcoded_json(prepared.model);
   if (payload_sha256 != nullptr)
     head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
   std::string text = head.dump(-1, ' ', false, ordered_json::error_handler_t::replace);

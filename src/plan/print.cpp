@@ -9,6 +9,7 @@
 
 #include "formats/imp/targets.h"
 #include "src/base/text.h"
+#include "src/plan/print_transcoded.h"
 
 namespace imp::plan {
 namespace {
@@ -164,6 +165,7 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
   for (const auto& [scheme, row] : histogram(model))
     out << fmt::format("{:<9} {:>8} {:>16}\n", scheme, with_thousands(row.first),
                        with_thousands(row.second));
+  print_transcoded(out, model);
   const Totals totals = totals_of(model);
   out << fmt::format("\ntensors  {} converted, {} copied, {} ignored; {} bytes\n", totals.converted,
                      totals.copied, totals.ignored, with_thousands(totals.source_bytes));
@@ -187,6 +189,7 @@ void print_plan_json(std::ostream& out, const Model& model, const Plan& plan, ui
   head["quantization"] = model.quantization;
   head["targets"] = targets_text(plan);
   head["layout"] = layout_option(plan);
+  if (!model.transcoded.empty()) head["transcoded"] = transcoded_json(model);
   head["inventory"] = {{"converted", totals.converted},
                        {"copied", totals.copied},
                        {"ignored", totals.ignored},

@@ -126,12 +126,13 @@ constexpr auto code_numbers() {
   std::array<float, 1u << T::kPlanes.code_bits> numbers{};
   constexpr int kE2m1Doubled[8] = {0, 1, 2, 3, 4, 6, 8, 12};
   for (uint32_t u = 0; u < numbers.size(); ++u) {
-    const int half = 1 << (T::kPlanes.code_bits - 1);
-    int number = static_cast<int>(u);
-    if (T::kPlanes.code == BlockCode::kOffsetBinary) number -= half;
+    auto number = static_cast<float>(u);
+    if (T::kPlanes.code == BlockCode::kOffsetBinary)
+      number -= static_cast<float>(1 << (T::kPlanes.code_bits - 1));
     if (T::kPlanes.code == BlockCode::kLut) number = kIq4NlValues[u % 16];
-    if (T::kPlanes.code == BlockCode::kE2m1) number = kE2m1Doubled[u % 8] * (u < 8 ? 1 : -1);
-    numbers[u] = static_cast<float>(number) * (T::kPlanes.scale_dtype == Dtype::kF8E4M3 ? 0.5f : 1);
+    if (T::kPlanes.code == BlockCode::kE2m1)
+      number = static_cast<float>(kE2m1Doubled[u % 8] * (u < 8 ? 1 : -1));
+    numbers[u] = T::kPlanes.scale_dtype == Dtype::kF8E4M3 ? 0.5f * number : number;
   }
   return numbers;
 }

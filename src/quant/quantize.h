@@ -1,6 +1,6 @@
-// Quantisers of the producers, group by group: what their files must look like. References; nothing
-// that converts a quantized checkpoint needs them. Each follows its producer's order of operations
-// and its ties (sources: checkpoint-format notes 1.1, 3.7, 4.4 and the producers' vectors).
+// Quantisers of the producers, group by group: what their files must look like, and what
+// transcode.h makes rows of. Each follows its producer's order of operations and its ties (sources:
+// checkpoint-format notes 1.1, 3.7, 4.4 and the producers' vectors).
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 namespace imp::quant {
 
 /// Nearest e2m1 code, ties to even, saturating; the sign of a negative value only, so that -0 is
-/// code 0.
+/// code 0, and so is NaN.
 uint8_t e2m1_from_float(float value);
 /// Nearest e4m3 code, ties to even, saturating at +-448; -0 keeps its sign, NaN is 0x7F.
 uint8_t e4m3_from_float(float value);

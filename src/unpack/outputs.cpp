@@ -1,5 +1,7 @@
 #include "src/unpack/outputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -10,6 +12,7 @@
 #include "src/base/checked.h"
 #include "src/model/schemes.h"
 #include "src/quant/encoding.h"
+#include "src/unpack/mla.h"
 
 namespace imp::unpack {
 namespace {
@@ -91,6 +94,14 @@ bool outlives_codes(ComponentKind kind) {
   }
 }
 
+/// Codes whose values follow from them alone, element by element.
+bool is_as_it_is(const SourceTensorRecord& tensor, model::Scheme scheme) {
+  if (model::blocks_type(scheme))
+    return static_cast<ComponentKind>(tensor.plane) == ComponentKind::kCodes;
+  const auto dtype = static_cast<Dtype>(tensor.dtype);
+  return is_plain_float(dtype) && dtype != Dtype::kF64;
+}
+
 Status set_size(const Reader& reader, Entry& entry) {
   const auto elems = entry.info.shape.num_elems();
   const auto bytes = elems ? checked_mul(*elems, dtype_bits(entry.info.dtype) / 8) : std::nullopt;
@@ -107,13 +118,21 @@ Result<std::optional<Entry>> describe_values(const Reader& reader, uint32_t sour
   const auto kind = static_cast<ComponentKind>(tensor.plane);
   Entry entry = copy_of(reader, source);
   if (!outlives_codes(kind)) return std::optional<Entry>();
-  const bool quantized = model::is_quantized(static_cast<model::Scheme>(operand.scheme));
-  if (kind == ComponentKind::kCodes && (quantized || has_bitmask(tensor))) {
+  const auto scheme = static_cast<model::Scheme>(operand.scheme);
+  if (const auto half = other_half(reader, source)) {
+    if (is_value_half(operand)) return std::optional<Entry>();
+    IMP_ASSIGN(const MlaShape mla, mla_shape(reader, source, *half));
+    entry.output = {source, Transform::kMlaMerge, *half};
+    entry.info.name = merged_name(entry.info.name);
+    entry.info.shape = mla.merged();
+  } else if (is_as_it_is(tensor, scheme)) {
+    entry.output.transform = Transform::kConvert;
+    IMP_ASSIGN(entry.info.shape, shape_of_values(reader, source));
+  } else if (kind == ComponentKind::kCodes &&
+             (model::is_quantized(scheme) || has_bitmask(tensor))) {
     entry.output.transform = Transform::kValues;
     entry.info.name = weight_name(entry.info.name);
     entry.info.shape = weight_shape(reader, source);
-  } else if (is_plain_float(entry.info.dtype)) {
-    entry.output.transform = Transform::kConvert;
   } else {
     return std::optional<Entry>(std::move(entry));
   }
@@ -184,6 +203,18 @@ Status check_names(const Reader& reader, const std::vector<Shard>& shards) {
   return {};
 }
 
+/// Tensors out of GGUF become safetensors files, which loaders find by these names. A first file
+/// may be there for its metadata alone.
+void name_like_the_hub(std::vector<Shard>& shards) {
+  if (shards.empty() || !shards[0].name.ends_with(".gguf")) return;
+  if (shards.size() > 1)
+    std::erase_if(shards, [](const Shard& shard) { return shard.outputs.empty(); });
+  for (size_t i = 0; i < shards.size(); ++i)
+    shards[i].name = shards.size() == 1
+                         ? "model.safetensors"
+                         : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+}
+
 Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype to) {
   std::vector<Shard> shards;
   for (const SourceFileRecord& file : reader.source_files()) {
@@ -201,6 +232,7 @@ Result<std::vector<Shard>> list(const Reader& reader, Describe describe, Dtype t
   }
   IMP_TRY(check_names(reader, shards));
   for (Shard& shard : shards) IMP_TRY(place(reader, shard));
+  name_like_the_hub(shards);
   return shards;
 }
 

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "src/unpack/mla.h"
 #include "src/unpack/stream.h"
 #include "src/unpack/values.h"
 #include "src/unpack/weight_values.h"
@@ -98,6 +99,8 @@ Status TensorWriter::write(const Output& output, const TensorInfo& info, OutputF
       return convert(plane, info, file);
     case Transform::kValues:
       return values(plane, output.source, info, file);
+    case Transform::kMlaMerge:
+      return merge(plane, output, info, file);
   }
   return {};
 }
@@ -115,14 +118,21 @@ Status TensorWriter::copy(const Plane& plane, const TensorInfo& info, OutputFile
 Status TensorWriter::convert(const Plane& plane, const TensorInfo& info, OutputFile& file) const {
   Tail tail(info, file);
   Xxh3Stream digest;
-  std::vector<std::byte> values;
-  const auto from = static_cast<Dtype>(plane.tensor->dtype);
+  ValueConverter values(stored_values(plane), info.dtype);
   IMP_TRY(stream_plane(reader_, plane, slab_bytes_, [&](Bytes bytes) {
     digest.update(bytes);
-    convert_floats(bytes, from, info.dtype, values);
-    return tail.append(values);
+    return tail.append(values.convert(bytes));
   }));
   return check_digest(reader_, plane, digest.digest());
+}
+
+Status TensorWriter::merge(const Plane& key, const Output& output, const TensorInfo& info,
+                           OutputFile& file) const {
+  IMP_ASSIGN(const Plane value, find_plane(reader_, output.other, form_sm_));
+  IMP_ASSIGN(const MlaShape shape, mla_shape(reader_, output.source, output.other));
+  Tail tail(info, file);
+  return stream_merged(reader_, key, value, shape, info.dtype,
+                       [&](Bytes bytes) { return tail.append(bytes); });
 }
 
 Status TensorWriter::values(const Plane& codes, uint32_t source, const TensorInfo& info,

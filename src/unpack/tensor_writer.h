@@ -24,6 +24,8 @@ class TensorWriter {
  private:
   Status copy(const Plane& plane, const safetensors::TensorInfo& info, OutputFile& file) const;
   Status convert(const Plane& plane, const safetensors::TensorInfo& info, OutputFile& file) const;
+  Status merge(const Plane& key, const Output& output, const safetensors::TensorInfo& info,
+               OutputFile& file) const;
   Status values(const Plane& codes, uint32_t source, const safetensors::TensorInfo& info,
                 OutputFile& file) const;
   /// A plane that belongs to a codes plane, as source tensor: that of the expert, or that of all;

@@ -143,7 +143,8 @@ uint64_t check_companions(const Reader& reader, const hf::Checkpoint& checkpoint
 
 SourceCounts check_source(const Reader& reader, const std::filesystem::path& path, uint64_t threads,
                           Log& log, Problems& problems) {
-  if (gguf::is_gguf(path)) return check_source_views(reader, path, threads, log, problems);
+  if (gguf::is_gguf(path) || is_transcoded(reader))
+    return check_source_views(reader, path, threads, log, problems);
   SourceCounts counts;
   Result<hf::Checkpoint> checkpoint = hf::open_checkpoint(path, log);
   if (!checkpoint.ok()) {

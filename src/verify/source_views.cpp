@@ -11,6 +11,7 @@
 #include "src/base/work_queue.h"
 #include "src/model/import.h"
 #include "src/model/source_read.h"
+#include "src/transcode/transcode.h"
 
 namespace imp::verify {
 namespace {
@@ -26,19 +27,40 @@ Error differs(const std::string& file, const std::string& tensor, const std::str
   return Error{ErrorKind::kSourceMismatch, what, file, tensor};
 }
 
-Result<model::ImportOptions> recorded_options(const Reader& reader) {
+/// How the source was read.
+struct Recorded {
+  model::ImportOptions import;
+  std::vector<transcode::Rule> transcode;
+};
+
+Result<Recorded> recorded_options(const Reader& reader) {
   IMP_ASSIGN(const std::string text, reader.read_manifest());
   const auto manifest = nlohmann::json::parse(text, nullptr, false);
-  model::ImportOptions options;
+  Recorded options;
   const auto recorded = manifest.is_object() ? manifest.find("options") : manifest.end();
   if (recorded == manifest.end() || !recorded->is_object()) return options;
   const auto flag = [&](const char* key) {
     const auto at = recorded->find(key);
     return at != recorded->end() && at->is_boolean() && at->get<bool>();
   };
-  options.as_is = flag("as_is");
-  options.assume_unpermuted_qk = flag("assume_unpermuted_qk");
+  options.import.as_is = flag("as_is");
+  options.import.assume_unpermuted_qk = flag("assume_unpermuted_qk");
+  const auto rules = recorded->find("transcode");
+  if (rules == recorded->end() || !rules->is_array()) return options;
+  for (const auto& rule : *rules) {
+    IMP_ASSIGN(transcode::Rule parsed,
+               transcode::parse_rule(rule.is_string() ? rule.get<std::string>() : ""));
+    options.transcode.push_back(std::move(parsed));
+  }
   return options;
+}
+
+Result<model::Model> import_as_recorded(const Reader& reader, const std::filesystem::path& path,
+                                        uint64_t threads, Log& log) {
+  IMP_ASSIGN(const Recorded options, recorded_options(reader));
+  IMP_ASSIGN(model::Model model, model::import_checkpoint(path, options.import, log));
+  IMP_TRY(transcode::transcode_weights(model, options.transcode, threads, log));
+  return model;
 }
 
 Status check_file(const model::SourceFile& file, const SourceFileRecord& record,
@@ -145,15 +167,15 @@ bool same_files(const Reader& reader, const Source& source, Problems& problems) 
 
 }  // namespace
 
+bool is_transcoded(const Reader& reader) {
+  const Result<Recorded> recorded = recorded_options(reader);
+  return recorded.ok() && !recorded->transcode.empty();
+}
+
 SourceCounts check_source_views(const Reader& reader, const std::filesystem::path& path,
                                 uint64_t threads, Log& log, Problems& problems) {
   SourceCounts counts;
-  const Result<model::ImportOptions> options = recorded_options(reader);
-  if (!options.ok()) {
-    problems.add(options.error());
-    return counts;
-  }
-  Result<model::Model> imported = model::import_checkpoint(path, *options, log);
+  Result<model::Model> imported = import_as_recorded(reader, path, threads, log);
   if (!imported.ok()) {
     problems.add(std::move(imported).error());
     return counts;

@@ -72,7 +72,7 @@ double k_quant(uint32_t type, Block b, uint32_t e) {
     case 10: {
       const uint32_t q = b[16 + 32 * h + l] >> (2 * j) & 3;
       const uint32_t S = b[e / 16];
-      return half(b + 80) * (S % 16) * q - half(b + 82) * (S / 16);
+      return half(b + 80) * (S % 16) * q - half(b + 82) * (S >> 4);
     }
     case 11: {
       const int q = b[32 + 32 * h + l] >> (2 * j) & 3;
