@@ -5,6 +5,7 @@
 
 #include "formats/imp/targets.h"
 #include "formats/imp/writer.h"
+#include "src/model/gguf_manifest.h"
 #include "src/plan/fusion.h"
 #include "src/plan/index.h"
 #include "src/plan/placement.h"
@@ -64,7 +65,8 @@ uint64_t companion_bytes(const Model& model) {
 uint64_t manifest_bound(const Model& model, const Plan& plan) {
   // One operand's or file's JSON before compression, 127 counted scale bytes included.
   constexpr uint64_t kPerItem = 8192;
-  return kPerItem * (plan.operands.size() + model.source.files.size() + 16);
+  return kPerItem * (plan.operands.size() + model.source.files.size() + 16) +
+         model::gguf_manifest_bound(model.source);
 }
 
 }  // namespace
