@@ -28,10 +28,13 @@ Status complete(Arguments& a) {
     IMP_ASSIGN(a.unpack.form_sm, tools::parse_sm(a.target));
   }
   a.unpack.threads = a.common.threads;
-  a.unpack.mode = a.as == "raw" ? unpack::Mode::kRaw : unpack::Mode::kSafetensors;
+  a.unpack.mode = a.as == "raw"           ? unpack::Mode::kRaw
+                  : a.as == "gguf-blocks" ? unpack::Mode::kGgufBlocks
+                                          : unpack::Mode::kSafetensors;
   if (a.dequantize.empty()) return {};
-  if (a.as == "raw")
-    return Error{ErrorKind::kUsage, "--dequantize and --as raw exclude each other", "", ""};
+  if (a.as != "safetensors")
+    return Error{ErrorKind::kUsage, "--dequantize and --as " + a.as + " exclude each other", "",
+                 ""};
   a.unpack.mode =
       a.dequantize == "f32" ? unpack::Mode::kDequantizeF32 : unpack::Mode::kDequantizeBf16;
   return {};
@@ -64,7 +67,8 @@ int main(int argc, char** argv) {
       ->required();
   app.add_option("--dequantize", a.dequantize, "Plain weights, each the exact product rounded once")
       ->check(CLI::IsMember({"f32", "bf16"}));
-  app.add_option("--as", a.as, "What to write")->check(CLI::IsMember({"safetensors", "raw"}));
+  app.add_option("--as", a.as, "What to write; gguf-blocks: the GGUF files it was made from")
+      ->check(CLI::IsMember({"safetensors", "gguf-blocks", "raw"}));
   app.add_option("--target", a.target, "Take the planes from the form that serves this GPU")
       ->type_name("SM");
   app.add_flag("-f,--force", a.unpack.overwrite, "Write into a folder that is not empty");

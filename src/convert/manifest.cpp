@@ -4,6 +4,7 @@
 
 #include "formats/imp/ondisk.h"
 #include "src/base/text.h"
+#include "src/model/gguf_manifest.h"
 #include "src/plan/print.h"
 #include "src/plan/print_transcoded.h"
 #include "src/version.h"
@@ -86,6 +87,8 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
     head["transcoded"] = plan::transcoded_json(prepared.model);
   if (payload_sha256 != nullptr)
     head["payload_sha256"] = hex(payload_sha256->data(), payload_sha256->size());
+  if (!prepared.model.source.stored.empty())
+    head["gguf"] = model::gguf_manifest(prepared.model.source);
   std::string text = head.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   text.pop_back();
   text += ",\"operands\":[";

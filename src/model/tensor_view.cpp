@@ -13,11 +13,7 @@ using quant::BlockField;
 /// Stored bytes that are taken apart at a time.
 constexpr uint64_t kBatchBytes = 1u << 20;
 
-/// A row of one piece.
-struct Place {
-  uint64_t piece = 0;
-  uint64_t row = 0;
-};
+using Place = ViewPlace;
 
 Place place_in_sequence(const TensorView& view, uint64_t first_piece, uint64_t row) {
   uint64_t piece = first_piece;
@@ -54,27 +50,6 @@ Place place_in_heads(const TensorView& view, uint64_t first_piece, uint64_t piec
   return {first_piece, 0};  // no row of the view comes here: its rows are those of the pieces
 }
 
-/// Where row `row` of an expert is stored. REQUIRES: not kMlaKeyValue.
-Place place_of(const TensorView& view, uint64_t expert, uint64_t row) {
-  const uint64_t pieces = view.pieces.size() / view.experts;
-  const uint64_t first = expert * pieces;
-  switch (view.order) {
-    case RowOrder::kAsStored:
-    case RowOrder::kTiledColumns:
-      return place_in_sequence(view, first, row);
-    case RowOrder::kRopePairs:
-      return {first, row_of_rope_pairs(row, view.a)};
-    case RowOrder::kTiledHeads:
-      return {first, row_of_tiled_heads(view, row)};
-    case RowOrder::kInterleaved:
-      return {first + row % 2, row / 2};
-    case RowOrder::kHeadsTogether:
-    case RowOrder::kMlaKeyValue:
-      return place_in_heads(view, first, pieces, row);
-  }
-  return {};
-}
-
 class ViewReader {
  public:
   ViewReader(const Source& source, const TensorView& view)
@@ -106,7 +81,9 @@ class ViewReader {
   Status read_stored(uint64_t row0, uint64_t rows, MutableBytes out) {
     if (view_.order == RowOrder::kMlaKeyValue) return read_key_value(row0, rows, out);
     const uint64_t of_expert = view_.rows_of_expert();
-    const auto at = [&](uint64_t row) { return place_of(view_, row / of_expert, row % of_expert); };
+    const auto at = [&](uint64_t row) {
+      return place_of_row(view_, row / of_expert, row % of_expert);
+    };
     for (uint64_t done = 0; done < rows;) {
       const Place first = at(row0 + done);
       uint64_t run = 1;
@@ -139,7 +116,7 @@ class ViewReader {
       std::byte* at = out.data() + row * stored_row_bytes_;
       std::memcpy(line_.data(), at, line_.size());
       for (uint64_t i = 0; i < chunks; ++i)
-        std::memcpy(at + i * chunk, &line_[tiled(i, view_.b, view_.c) * chunk], chunk);
+        std::memcpy(at + i * chunk, &line_[stored_chunk(view_, i) * chunk], chunk);
     }
   }
 
@@ -180,6 +157,30 @@ class ViewReader {
 };
 
 }  // namespace
+
+ViewPlace place_of_row(const TensorView& view, uint64_t expert, uint64_t row) {
+  const uint64_t pieces = view.pieces.size() / view.experts;
+  const uint64_t first = expert * pieces;
+  switch (view.order) {
+    case RowOrder::kAsStored:
+    case RowOrder::kTiledColumns:
+      return place_in_sequence(view, first, row);
+    case RowOrder::kRopePairs:
+      return {first, row_of_rope_pairs(row, view.a)};
+    case RowOrder::kTiledHeads:
+      return {first, row_of_tiled_heads(view, row)};
+    case RowOrder::kInterleaved:
+      return {first + row % 2, row / 2};
+    case RowOrder::kHeadsTogether:
+    case RowOrder::kMlaKeyValue:
+      return place_in_heads(view, first, pieces, row);
+  }
+  return {};
+}
+
+uint64_t stored_chunk(const TensorView& view, uint64_t chunk) {
+  return tiled(chunk, view.b, view.c);
+}
 
 uint64_t TensorView::rows_of_expert() const {
   uint64_t rows = 0;

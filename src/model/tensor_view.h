@@ -59,6 +59,16 @@ struct TensorView {
   uint64_t row_bytes() const;
 };
 
+/// A row of one of a view's pieces.
+struct ViewPlace {
+  uint64_t piece = 0;
+  uint64_t row = 0;
+};
+/// Where a row of an expert of the view is stored. REQUIRES: not kMlaKeyValue; it has that row.
+ViewPlace place_of_row(const TensorView& view, uint64_t expert, uint64_t row);
+/// Stored chunk that is chunk `chunk` of a row of the view. REQUIRES: kTiledColumns.
+uint64_t stored_chunk(const TensorView& view, uint64_t chunk);
+
 /// Rows [row0, row0 + rows) of the view, counted through all experts. REQUIRES: they are inside it;
 /// out.size() == rows * row_bytes(). Errors: kIo, kTruncated.
 Status read_view_rows(const Source& source, const TensorView& view, uint64_t row0, uint64_t rows,

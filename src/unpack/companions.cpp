@@ -1,9 +1,11 @@
 #include "src/unpack/companions.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "formats/hf/json_file.h"
+#include "src/model/gguf_manifest.h"
 
 namespace imp::unpack {
 namespace {
@@ -12,15 +14,23 @@ using artifact::CompanionRecord;
 using artifact::Reader;
 using nlohmann::ordered_json;
 
-bool is_left_out(std::string_view name, CompanionUse use) {
-  return use == CompanionUse::kUnquantized && name == "hf_quant_config.json";
+/// Frames of GGUF files mean nothing without them.
+bool is_frame(const Reader& reader, std::string_view name) {
+  return std::ranges::any_of(reader.source_files(), [&](const artifact::SourceFileRecord& file) {
+    return name == model::frame_name(reader.string(file.name));
+  });
+}
+
+bool is_left_out(const Reader& reader, std::string_view name, CompanionUse use) {
+  return (use == CompanionUse::kUnquantized && name == "hf_quant_config.json") ||
+         is_frame(reader, name);
 }
 
 }  // namespace
 
 Status claim_companions(const Reader& reader, CompanionUse use, OutputFolder& folder) {
   for (const CompanionRecord& companion : reader.companions())
-    if (!is_left_out(reader.string(companion.name), use))
+    if (!is_left_out(reader, reader.string(companion.name), use))
       IMP_TRY(folder.claim(reader.string(companion.name)));
   return {};
 }
@@ -28,7 +38,7 @@ Status claim_companions(const Reader& reader, CompanionUse use, OutputFolder& fo
 Status write_companions(const Reader& reader, CompanionUse use, OutputFolder& folder) {
   for (const CompanionRecord& companion : reader.companions()) {
     const std::string name(reader.string(companion.name));
-    if (is_left_out(name, use)) continue;
+    if (is_left_out(reader, name, use)) continue;
     IMP_ASSIGN(std::string bytes, reader.read_companion(companion));
     if (use == CompanionUse::kUnquantized && name == "config.json") {
       Result<std::string> config = without_quantization(bytes);

@@ -2,6 +2,7 @@
 
 #include "formats/imp/reader.h"
 #include "src/unpack/checkpoint_writer.h"
+#include "src/unpack/gguf_writer.h"
 #include "src/unpack/output_folder.h"
 #include "src/unpack/raw_writer.h"
 
@@ -13,6 +14,8 @@ Result<Report> run(const Options& options, Log& log) {
   Report report;
   if (options.mode == Mode::kRaw) {
     IMP_ASSIGN(report, write_raw(reader, folder, log));
+  } else if (options.mode == Mode::kGgufBlocks) {
+    IMP_ASSIGN(report, write_gguf(reader, options, folder, log));
   } else {
     IMP_ASSIGN(report, write_checkpoint(reader, options, folder, log));
   }

@@ -15,7 +15,8 @@ enum class Mode : uint8_t {
   kSafetensors,    ///< the source's tensors, byte for byte, in the source's shards
   kDequantizeF32,  ///< every weight as plain values [N, K], each the exact product rounded once
   kDequantizeBf16,
-  kRaw,  ///< the stored bytes of every component of every form, with index.json
+  kGgufBlocks,  ///< the source's GGUF files, byte for byte
+  kRaw,         ///< the stored bytes of every component of every form, with index.json
 };
 
 struct Options {
@@ -41,7 +42,8 @@ struct Report {
 /// of artifact::Reader::open; kFileExists (folder not empty), kBadName (a name that leaves the
 /// folder or is a symbolic link in it), kDuplicateName (two outputs of one name), kBadRecord
 /// (records that contradict their scheme or layout), kUnsupportedScheme, kUnsupportedLayout,
-/// kInverseMismatch naming the tensor (bits that are not the source's), kBadConfig, kIo, kNoSpace,
+/// kInverseMismatch naming the tensor (bits that are not the source's), of kGgufBlocks also kUsage
+/// and kMissingTensor (see gguf_writer.h), kBadConfig, kIo, kNoSpace,
 /// kInterrupted.
 Result<Report> run(const Options& options, Log& log);
 

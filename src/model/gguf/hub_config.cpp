@@ -46,6 +46,9 @@ constexpr KeyRow kKeys[] = {
     {"ssm.state_size", "linear_key_head_dim"},
     {"ssm.group_count", "linear_num_key_heads"},
     {"ssm.time_step_rank", "linear_num_value_heads"},
+};
+// Factors that other families call otherwise, or do not have as such.
+constexpr KeyRow kGraniteKeys[] = {
     {"attention.scale", "attention_multiplier"},
     {"embedding_scale", "embedding_multiplier"},
     {"residual_scale", "residual_multiplier"},
@@ -154,6 +157,8 @@ Result<json> hub_config(const Metadata& metadata, const Facts& facts, const Stor
   config["architectures"] = {std::string(facts.family->architecture)};
   config["model_type"] = std::string(facts.family->model_type);
   for (const KeyRow& row : kKeys) copy_key(metadata, row.gguf, row.hub, config);
+  if (facts.family->name == "granite")
+    for (const KeyRow& row : kGraniteKeys) copy_key(metadata, row.gguf, row.hub, config);
   config["num_hidden_layers"] = num_layers(metadata, facts, stored);
   const gguf::Value* feed = metadata.find("feed_forward_length");
   if (feed != nullptr) config["intermediate_size"] = largest(*feed);
