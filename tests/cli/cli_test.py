@@ -358,6 +358,16 @@ class Unpack(Cli):
         self.assertEqual(rc, 2, err)
         self.assertEqual(run('imp-unpack', artifact, self.path('d'), '-f')[0], 0)
 
+    def test_gguf_blocks_of_another_source(self):
+        artifact = self.converted('--target', 'sm_89')
+        rc, _, err = run('imp-unpack', artifact, self.path('d'), '--as', 'gguf-blocks')
+        self.assertEqual(rc, 2)
+        self.assertIn('was not made from GGUF files', err)
+        self.assertFalse(os.path.exists(self.path('d')))
+        rc, _, err = run('imp-unpack', artifact, self.path('d'), '--as', 'gguf-blocks', '--dequantize', 'f32')
+        self.assertEqual(rc, 2)
+        self.assertIn('exclude each other', err)
+
     def test_raw_and_dequantized(self):
         artifact = self.converted('--target', 'sm_89', '--target', 'sm_120')
         rc, _, err = run('imp-unpack', artifact, self.path('raw'), '--as', 'raw')
