@@ -7,6 +7,7 @@ Independent of the C++ layouts. Writes the files below into the folder, or with 
   mma64_int4_v0_block.hex    64 x 64: the same codes
   mma64_bytes_v0_block.hex   64 x 64: code(n, k) = (7n + 3k + k/16) % 256; int8 and fp8 alike
   mma64_plane16_v0.hex       70 rows x 3 groups of 16 bits: 3n + group + 1
+  mma64_plane8_v0.hex        70 rows x 3 groups of 8 bits: (7n + 5 group + 1) % 256
   mma64_plane4_v0.hex        70 rows x 3 groups of 4 bits: (5n + 3 group) % 16
   native_mxfp8_v0_rows.hex   3 x 33: code(n, k) = 64n + k
 A dump has 16 bytes a line after their offset."""
@@ -86,6 +87,7 @@ EXAMPLES = {
     'mma64_int4_v0_block.hex': lambda: words(integer_word),
     'mma64_bytes_v0_block.hex': bytes_block,
     'mma64_plane16_v0.hex': lambda: plane(lambda n, group: 3 * n + group + 1, 2),
+    'mma64_plane8_v0.hex': lambda: plane(lambda n, group: (7 * n + 5 * group + 1) % 256, 1),
     'mma64_plane4_v0.hex': lambda: plane(lambda n, group: (5 * n + 3 * group) % 16, 1),
     'native_mxfp8_v0_rows.hex': mxfp8_rows,
 }

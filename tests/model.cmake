@@ -18,8 +18,8 @@ imp_test(import
           unit/model_traps_scales_test.cpp unit/model_traps_stacks_test.cpp unit/model_values_test.cpp
   LIBRARIES imp::model imp_checkpoint_editor)
 imp_test(import_gguf
-  SOURCES unit/gguf_import_corpus_test.cpp unit/gguf_import_experts_test.cpp unit/gguf_import_heads_test.cpp
-          unit/gguf_import_names_test.cpp
+  SOURCES unit/gguf_import_experts_test.cpp unit/gguf_import_heads_test.cpp unit/gguf_import_names_test.cpp
+          unit/gguf_import_refusals_test.cpp
   LIBRARIES imp::model)
 imp_test(plan
   SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_index_test.cpp unit/plan_placement_test.cpp

@@ -110,6 +110,8 @@ Status check_set(const std::vector<Shard>& shards) {
     IMP_TRY(expect_split_number(shards[i], "split.no", i, may_miss));
     IMP_TRY(expect_split_number(shards[i], "split.count", shards.size(), may_miss));
     num_tensors += shards[i].header.tensors.size();
+    if (shards[i].header.big_endian != shards[0].header.big_endian)
+      return bad_set("is of another byte order than the first shard", shards[i].handle.path());
   }
   for (const Shard& shard : shards) {
     const bool may_miss = shards.size() == 1 || &shard != &shards.front();

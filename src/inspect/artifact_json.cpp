@@ -74,6 +74,7 @@ ordered_json operand_json(const Reader& reader, const Manifest& manifest, uint32
                     {"k", o.k},
                     {"group_size", o.group_size},
                     {"execution_index", o.execution_index}};
+  if (o.stored_as != 0) json["stored_as"] = o.stored_as;
   if (o.layer != artifact::kNone) json["layer"] = o.layer;
   if (const auto at = manifest.fusion.find(index); at != manifest.fusion.end())
     json["fusion"] = at->second;
@@ -133,10 +134,30 @@ ordered_json source_tensor_json(const Reader& reader, const artifact::SourceTens
 }  // namespace
 
 std::string component_name(uint16_t kind) {
-  constexpr std::array<const char*, 16> kNames = {
-      "?",         "codes", "blocks",     "block_scale", "super_scale", "zero_point",
-      "group_min", "lut",   "multiplier", "input_scale", "k_scale",     "k_gather",
-      "bias",      "svd_a", "svd_b",      "exceptions"};
+  constexpr std::array<const char*, 24> kNames = {"?",
+                                                  "codes",
+                                                  "blocks",
+                                                  "block_scale",
+                                                  "super_scale",
+                                                  "zero_point",
+                                                  "group_min",
+                                                  "lut",
+                                                  "multiplier",
+                                                  "input_scale",
+                                                  "k_scale",
+                                                  "k_gather",
+                                                  "bias",
+                                                  "svd_a",
+                                                  "svd_b",
+                                                  "exceptions",
+                                                  "fp8_grid",
+                                                  "source_shape",
+                                                  "bitmask",
+                                                  "row_offsets",
+                                                  "input_zero_point",
+                                                  "output_scale",
+                                                  "group_index",
+                                                  "super_min"};
   return kind < kNames.size() ? kNames[kind] : "kind " + std::to_string(kind);
 }
 

@@ -91,26 +91,30 @@ class TextReport {
 
   void print_operands() {
     std::vector<uint32_t> order(reader_.operands().size());
-    size_t width = 8;
+    size_t width = 8, scheme_width = 9;
     for (uint32_t i = 0; i < order.size(); ++i) {
       order[reader_.operands()[i].execution_index] = i;
       width = std::max(width, printable(reader_.string(reader_.operands()[i].name)).size());
+      scheme_width = std::max(scheme_width, scheme_of(reader_.operands()[i]).size());
     }
-    out_ << fmt::format("\n{:<{}}  {:<18} {:<9} {:<20} {:<14} {:>15}  {}\n", "operand", width,
-                        "role", "scheme", "shape", "layout", "bytes", "parts");
-    for (const uint32_t i : order) print_operand(i, width);
+    out_ << fmt::format("\n{:<{}}  {:<18} {:<{}} {:<20} {:<14} {:>15}  {}\n", "operand", width,
+                        "role", "scheme", scheme_width, "shape", "layout", "bytes", "parts");
+    for (const uint32_t i : order) print_operand(i, width, scheme_width);
   }
 
-  void print_operand(uint32_t index, size_t width) {
+  static std::string_view scheme_of(const OperandRecord& operand) {
+    return model::scheme_name(static_cast<model::Scheme>(operand.scheme));
+  }
+
+  void print_operand(uint32_t index, size_t width, size_t scheme_width) {
     const OperandRecord& o = reader_.operands()[index];
     std::string layouts;
     for (const FormRecord& form : reader_.forms_of(o))
       layouts += (layouts.empty() ? "" : "+") + printable(manifest_.layout_name(form.layout));
-    out_ << fmt::format("{:<{}}  {:<18} {:<9} {:<20} {:<14} {:>15}  {}\n",
-                        printable(reader_.string(o.name)), width,
-                        model::role_name(static_cast<model::Role>(o.role)),
-                        model::scheme_name(static_cast<model::Scheme>(o.scheme)), shape_text(o),
-                        layouts, with_thousands(stored_bytes(reader_, o)), parts_text(index));
+    out_ << fmt::format(
+        "{:<{}}  {:<18} {:<{}} {:<20} {:<14} {:>15}  {}\n", printable(reader_.string(o.name)),
+        width, model::role_name(static_cast<model::Role>(o.role)), scheme_of(o), scheme_width,
+        shape_text(o), layouts, with_thousands(stored_bytes(reader_, o)), parts_text(index));
     if (!verbose_) return;
     for (const PartRecord& part : reader_.parts_of(o))
       out_ << fmt::format("  part {}: rows {} + {}\n", printable(reader_.string(part.module)),

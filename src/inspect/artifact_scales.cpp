@@ -86,6 +86,14 @@ std::optional<BlockScaleTally> recorded_histogram(const Manifest& manifest, uint
   return histogram;
 }
 
+/// Scales that say nothing by themselves; empty for others.
+std::string why_not_audited(const OperandRecord& operand) {
+  const auto scheme = static_cast<model::Scheme>(operand.scheme);
+  if (model::blocks_type(scheme)) return "its scales are in its blocks";
+  if (model::has_super_scale(scheme)) return "its block scales are integers under super scales";
+  return "";
+}
+
 Status audit_operand(const Reader& reader, const Manifest& manifest, uint32_t index,
                      ScaleReport& report) {
   const OperandRecord& operand = reader.operands()[index];
@@ -95,6 +103,11 @@ Status audit_operand(const Reader& reader, const Manifest& manifest, uint32_t in
     add_scalars(reader, part.first_multiplier, part.multiplier_count, operand.experts, row.globals);
     add_scalars(reader, part.first_input_scale, part.input_scale_count, operand.experts,
                 row.inputs);
+  }
+  if (const std::string why = why_not_audited(operand); !why.empty()) {
+    row.why_no_blocks = why;
+    report.add(std::move(row));
+    return {};
   }
   const ComponentRecord* component = find_block_scales(reader, operand);
   const auto expected = scales_of(reader, operand);

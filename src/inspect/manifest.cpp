@@ -65,7 +65,10 @@ Result<Manifest> read_manifest(const Reader& reader) {
   // Operands, the long list, are looked at and dropped one by one.
   const auto on_event = [&](int depth, ordered_json::parse_event_t event, ordered_json& value) {
     if (depth > kMaxDepth) shallow = false;
-    if (event == ordered_json::parse_event_t::key && depth == 1) top_key = value.get<std::string>();
+    if (event == ordered_json::parse_event_t::key && depth == 1) {
+      top_key = value.get<std::string>();
+      if (top_key == "gguf") return false;  // a list of every tensor, for imp-unpack
+    }
     if (depth == 2 && event == ordered_json::parse_event_t::object_end && top_key == "operands") {
       take_operand(reader, value, manifest);
       return false;

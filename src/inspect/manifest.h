@@ -15,7 +15,7 @@
 namespace imp::inspect {
 
 struct Manifest {
-  nlohmann::ordered_json head;                   ///< all but "operands"; an object
+  nlohmann::ordered_json head;                   ///< all but "operands" and "gguf"; an object
   std::map<uint16_t, std::string> layout_names;  ///< by the number that form records hold
   std::map<uint32_t, std::string> fusion;  ///< by operand: how its parts were fused, or why not
   /// By operand: (e4m3 byte, how often) of its block scales, as counted at conversion.

@@ -9,6 +9,8 @@ using enum Role;
 constexpr Role kPreNorms[] = {kAttnNorm, kFfnNorm};
 constexpr Role kSandwichNorms[] = {kAttnNorm, kPostAttnNorm, kFfnNorm, kPostFfnNorm};
 constexpr Role kOneNorm[] = {kMixerNorm};
+constexpr Role kFirstNorm[] = {kAttnNorm};
+constexpr Role kBackNorms[] = {kPostAttnNorm, kPostFfnNorm};
 
 // What mixes tokens.
 constexpr Role kGqaParts[] = {kAttnQ, kAttnK, kAttnV, kAttnO};
@@ -81,6 +83,13 @@ constexpr auto kAlways = Experts::kAlways;
 constexpr Family kFamilies[] = {
     {"LlamaForCausalLM", "llama", kPreNorms, kGqa, kDense},
     {"SmolLM3ForCausalLM", "smollm3", kPreNorms, kGqa, kDense},
+    {"MiniCPMForCausalLM", "minicpm", kPreNorms, kGqa, kDense},
+    {"CohereForCausalLM", "cohere", kFirstNorm, kGqa, kDense, kNever, kTied},
+    {"Cohere2ForCausalLM", "cohere2", kFirstNorm, kGqa, kDense, kNever, kTied},
+    {"Olmo2ForCausalLM", "olmo2", kBackNorms, kNormedGqa, kDense, kNever, kQkNorm},
+    {"Olmo3ForCausalLM", "olmo3", kBackNorms, kNormedGqa, kDense, kNever, kQkNorm},
+    {"OlmoeForCausalLM", "olmoe", kPreNorms, kNormedGqa, kMoe, kAlways, kQkNorm},
+    {"DeepseekForCausalLM", "deepseek", kPreNorms, kGqa, kSharedMoe, kSometimes, kShared},
     {"GraniteForCausalLM", "granite", kPreNorms, kGqa, kDense},
     {"ArceeForCausalLM", "arcee", kPreNorms, kGqa, kUngated},
     {"NemotronForCausalLM", "nemotron", kPreNorms, kGqa, kUngated},

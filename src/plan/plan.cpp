@@ -53,11 +53,15 @@ std::vector<artifact::PayloadExtent> extents_of(const Plan& plan) {
 
 uint64_t companion_bytes(const Model& model) {
   uint64_t total = 0;
+  // Frame overhead of zstd on incompressible data is below 1/256 + 64 bytes.
+  const auto add = [&](const std::string& name, uint64_t size) {
+    total += size + size / 256 + 64 + sizeof(artifact::CompanionRecord) + name.size();
+  };
+  for (const auto& [name, bytes] : model.source.made_companions) add(name, bytes.size());
   for (const std::string& name : model.source.companions) {
     std::error_code error;
     const auto size = std::filesystem::file_size(model.source.folder / name, error);
-    // Frame overhead of zstd on incompressible data is below 1/256 + 64 bytes.
-    if (!error) total += size + size / 256 + 64 + sizeof(artifact::CompanionRecord) + name.size();
+    if (!error) add(name, size);
   }
   return total;
 }

@@ -9,6 +9,7 @@
 
 #include "formats/imp/targets.h"
 #include "src/base/text.h"
+#include "src/plan/print_gguf.h"
 #include "src/plan/print_transcoded.h"
 
 namespace imp::plan {
@@ -147,13 +148,16 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
   out << fmt::format("source   {} ({}, {}, {})\n", printable(model.source.folder.string()),
                      model.architecture, model.producer, model.quantization);
   out << fmt::format("targets  {}   layout {}\n\n", targets_text(plan), layout_option(plan));
-  size_t width = 8;
-  for (const Operand& operand : plan.operands) width = std::max(width, operand.name.size());
+  size_t width = 8, scheme_width = 9;
+  for (const Operand& operand : plan.operands) {
+    width = std::max(width, operand.name.size());
+    scheme_width = std::max(scheme_width, scheme_name(operand.scheme).size());
+  }
   const auto print_row = [&](const auto& name, const auto& role, const auto& scheme,
                              const auto& layout, const auto& shape, const auto& padded,
                              const auto& bytes, const std::string& remark) {
-    out << fmt::format("{:<{}}  {:<18} {:<9} {:<13} {:<18} {:<21} {:>15}", name, width, role,
-                       scheme, layout, shape, padded, bytes)
+    out << fmt::format("{:<{}}  {:<18} {:<{}} {:<13} {:<18} {:<21} {:>15}", name, width, role,
+                       scheme, scheme_width, layout, shape, padded, bytes)
         << (remark.empty() ? "" : "  ") << remark << "\n";
   };
   print_row("operand", "role", "scheme", "layout", "shape", "padded", "bytes", "fusion");
@@ -161,10 +165,11 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
     print_row(printable(o.name), role_name(o.role), scheme_name(o.scheme), layout_names(o),
               shape_text(o, model), padding_text(o), with_thousands(bytes_of(o, plan)),
               o.tied_head ? "also the output head (tied)" : o.fusion);
-  out << "\nscheme     modules     source bytes\n";
+  out << fmt::format("\n{:<{}}  modules     source bytes\n", "scheme", scheme_width);
   for (const auto& [scheme, row] : histogram(model))
-    out << fmt::format("{:<9} {:>8} {:>16}\n", scheme, with_thousands(row.first),
+    out << fmt::format("{:<{}} {:>8} {:>16}\n", scheme, scheme_width, with_thousands(row.first),
                        with_thousands(row.second));
+  print_gguf(out, model, plan);
   print_transcoded(out, model);
   const Totals totals = totals_of(model);
   out << fmt::format("\ntensors  {} converted, {} copied, {} ignored; {} bytes\n", totals.converted,
@@ -189,6 +194,7 @@ void print_plan_json(std::ostream& out, const Model& model, const Plan& plan, ui
   head["quantization"] = model.quantization;
   head["targets"] = targets_text(plan);
   head["layout"] = layout_option(plan);
+  if (!model.source.stored.empty()) head["gguf"] = gguf_json(model, plan);
   if (!model.transcoded.empty()) head["transcoded"] = transcoded_json(model);
   head["inventory"] = {{"converted", totals.converted},
                        {"copied", totals.copied},

@@ -75,7 +75,7 @@ Shape weight_shape(const Reader& reader, uint32_t source) {
   return shape;
 }
 
-bool has_bitmask(const SourceTensorRecord& tensor) {
+bool is_sparse(const SourceTensorRecord& tensor) {
   return !quant::has_canonical(static_cast<quant::Encoding>(tensor.encoding));
 }
 
@@ -99,7 +99,7 @@ bool is_as_it_is(const SourceTensorRecord& tensor, model::Scheme scheme) {
   if (model::blocks_type(scheme))
     return static_cast<ComponentKind>(tensor.plane) == ComponentKind::kCodes;
   const auto dtype = static_cast<Dtype>(tensor.dtype);
-  return is_plain_float(dtype) && dtype != Dtype::kF64;
+  return is_plain_float(dtype) && dtype != Dtype::kF64 && !is_sparse(tensor);
 }
 
 Status set_size(const Reader& reader, Entry& entry) {
@@ -129,7 +129,7 @@ Result<std::optional<Entry>> describe_values(const Reader& reader, uint32_t sour
     entry.output.transform = Transform::kConvert;
     IMP_ASSIGN(entry.info.shape, shape_of_values(reader, source));
   } else if (kind == ComponentKind::kCodes &&
-             (model::is_quantized(scheme) || has_bitmask(tensor))) {
+             (model::is_quantized(scheme) || is_sparse(tensor))) {
     entry.output.transform = Transform::kValues;
     entry.info.name = weight_name(entry.info.name);
     entry.info.shape = weight_shape(reader, source);

@@ -41,4 +41,10 @@ double f32_value(uint32_t bits) {
   return bits >> 31 != 0 ? -magnitude : magnitude;
 }
 
+double lut4_value(uint32_t code) {
+  static constexpr int kTable[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                     1,    13,   25,  38,  53,  69,  89,  113};
+  return kTable[code];
+}
+
 }  // namespace imp::reference

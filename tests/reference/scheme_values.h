@@ -14,6 +14,8 @@ double e8m0_value(uint32_t b);
 /// IEEE binary16; no infinity, no NaN.
 double f16_value(uint32_t bits);
 double bf16_value(uint32_t bits);
+/// Entry of the table of IQ4_NL and IQ4_XS.
+double lut4_value(uint32_t code);
 double f32_value(uint32_t bits);
 
 }  // namespace imp::reference

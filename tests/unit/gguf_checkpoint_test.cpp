@@ -141,39 +141,46 @@ std::function<void(std::vector<GgufFile>&)> with_number(size_t shard, std::strin
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, GgufSet,
-    ::testing::Values(SetCase{"first_no_is_1", with_number(0, "split.no", 1), ErrorKind::kBadIndex,
-                              0, "'split.no' is 1, expected 0"},
-                      SetCase{"second_no_is_2", with_number(1, "split.no", 2), ErrorKind::kBadIndex,
-                              1, "'split.no' is 2, expected 1"},
-                      SetCase{"no_missing", [](auto& shards) { drop_entry(shards[1], "split.no"); },
-                              ErrorKind::kBadIndex, 1, "'split.no' is missing"},
-                      SetCase{"no_negative",
-                              [](auto& shards) {
-                                set_entry(shards[1], "split.no", kGgufI32, kLe.num<int32_t>(-1));
-                              },
-                              ErrorKind::kBadIndex, 1, "'split.no' is no number"},
-                      SetCase{"no_a_string",
-                              [](auto& shards) {
-                                set_entry(shards[1], "split.no", kGgufString, kLe.str("1"));
-                              },
-                              ErrorKind::kBadIndex, 1, "'split.no' is no number"},
-                      SetCase{"first_count_is_4", with_number(0, "split.count", 4),
-                              ErrorKind::kBadIndex, 0, "is 4, the file name says 3"},
-                      SetCase{"first_count_is_65535", with_number(0, "split.count", 65'535),
-                              ErrorKind::kBadIndex, 0, "is 65535, the file name says 3"},
-                      SetCase{"third_count_is_2", with_number(2, "split.count", 2),
-                              ErrorKind::kBadIndex, 2, "'split.count' is 2, expected 3"},
-                      SetCase{"one_tensor_too_many", with_number(0, "split.tensors.count", 2),
-                              ErrorKind::kBadIndex, 0, "is 2, expected 3"},
-                      SetCase{"one_tensor_too_few", with_number(0, "split.tensors.count", 4),
-                              ErrorKind::kBadIndex, 0, "is 4, expected 3"},
-                      SetCase{"shards_of_two_sums", with_number(2, "split.tensors.count", 4),
-                              ErrorKind::kBadIndex, 2, "is 4, expected 3"},
-                      SetCase{"tensor_in_two_shards",
-                              [](auto& shards) { shards[2].tensors[0] = shards[1].tensors[0]; },
-                              ErrorKind::kDuplicateName, 2, shard_name(1)},
-                      SetCase{"third_cut", [](auto& shards) { shards[2].tensors[0].offset = 4096; },
-                              ErrorKind::kTruncated, 2, "4096 + 20"}),
+    ::testing::Values(
+        SetCase{"first_no_is_1", with_number(0, "split.no", 1), ErrorKind::kBadIndex, 0,
+                "'split.no' is 1, expected 0"},
+        SetCase{"second_no_is_2", with_number(1, "split.no", 2), ErrorKind::kBadIndex, 1,
+                "'split.no' is 2, expected 1"},
+        SetCase{"no_missing", [](auto& shards) { drop_entry(shards[1], "split.no"); },
+                ErrorKind::kBadIndex, 1, "'split.no' is missing"},
+        SetCase{
+            "no_negative",
+            [](auto& shards) { set_entry(shards[1], "split.no", kGgufI32, kLe.num<int32_t>(-1)); },
+            ErrorKind::kBadIndex, 1, "'split.no' is no number"},
+        SetCase{"no_a_string",
+                [](auto& shards) { set_entry(shards[1], "split.no", kGgufString, kLe.str("1")); },
+                ErrorKind::kBadIndex, 1, "'split.no' is no number"},
+        SetCase{"first_count_is_4", with_number(0, "split.count", 4), ErrorKind::kBadIndex, 0,
+                "is 4, the file name says 3"},
+        SetCase{"first_count_is_65535", with_number(0, "split.count", 65'535), ErrorKind::kBadIndex,
+                0, "is 65535, the file name says 3"},
+        SetCase{"third_count_is_2", with_number(2, "split.count", 2), ErrorKind::kBadIndex, 2,
+                "'split.count' is 2, expected 3"},
+        SetCase{"one_tensor_too_many", with_number(0, "split.tensors.count", 2),
+                ErrorKind::kBadIndex, 0, "is 2, expected 3"},
+        SetCase{"one_tensor_too_few", with_number(0, "split.tensors.count", 4),
+                ErrorKind::kBadIndex, 0, "is 4, expected 3"},
+        SetCase{"shards_of_two_sums", with_number(2, "split.tensors.count", 4),
+                ErrorKind::kBadIndex, 2, "is 4, expected 3"},
+        SetCase{"tensor_in_two_shards",
+                [](auto& shards) { shards[2].tensors[0] = shards[1].tensors[0]; },
+                ErrorKind::kDuplicateName, 2, shard_name(1)},
+        SetCase{"second_big_endian",
+                [](auto& shards) {
+                  GgufFile& shard = shards[1];
+                  shard.encoder.big_endian = true;
+                  shard.entries.clear();
+                  shard.add("split.no", kGgufU16, shard.encoder.template num<uint16_t>(1));
+                  shard.add("split.count", kGgufU16, shard.encoder.template num<uint16_t>(3));
+                },
+                ErrorKind::kBadIndex, 1, "another byte order"},
+        SetCase{"third_cut", [](auto& shards) { shards[2].tensors[0].offset = 4096; },
+                ErrorKind::kTruncated, 2, "4096 + 20"}),
     [](const auto& c) { return c.param.name; });
 
 TEST(GgufCheckpoint, AMissingShardIsNamed) {

@@ -57,6 +57,16 @@ class GgufModel {
               char fill = 0x11) {
     file.tensors.push_back({std::string(name), std::move(ne), type, std::string(size, fill)});
   }
+  void value(std::string_view key, uint32_t type, std::string_view bytes) {
+    set(architecture_ + "." + std::string(key), type, std::string(bytes));
+  }
+  /// Takes a key out. REQUIRES: it is there.
+  void remove_key(std::string_view key) {
+    const std::string head = file.encoder.str(architecture_ + "." + std::string(key));
+    const auto at = std::find_if(file.entries.begin(), file.entries.end(),
+                                 [&](const std::string& entry) { return entry.starts_with(head); });
+    file.entries.erase(at);
+  }
   /// Takes a tensor out. REQUIRES: it is there.
   void remove(std::string_view name) {
     file.tensors.erase(file.tensors.begin() + (&file.tensor(name) - file.tensors.data()));

@@ -352,7 +352,7 @@ TEST_F(InspectArtifact, ADamagedOneIsCalledOne) {
   std::string bytes = artifact_of(fixture("modelopt-nvfp4-llama"), {89});
   bytes[0] = 'x';
   EXPECT_EQ(refusal(folder_.write("a.imp", bytes)).kind, ErrorKind::kBadMagic);
-  EXPECT_EQ(refusal(folder_.write("model.gguf", "GGUF")).kind, ErrorKind::kUnsupportedFormat);
+  EXPECT_EQ(refusal(folder_.write("model.gguf", "GGUF")).kind, ErrorKind::kTruncated);
   EXPECT_EQ(refusal(folder_.path() / "absent.imp").kind, ErrorKind::kIo);
 }
 

@@ -50,6 +50,8 @@ TEST(VariantGolden, PlanesBothPathsAndReference) {
        filled(64, 64, [](uint32_t n, uint32_t k) { return (7 * n + 3 * k + k / 16) % 256; })},
       {"mma64_plane16_v0.hex", mma64_plane(16),
        filled(70, 3, [](uint32_t n, uint32_t group) { return 3 * n + group + 1; })},
+      {"mma64_plane8_v0.hex", mma64_plane(8),
+       filled(70, 3, [](uint32_t n, uint32_t group) { return (7 * n + 5 * group + 1) % 256; })},
       {"mma64_plane4_v0.hex", mma64_plane(4),
        filled(70, 3, [](uint32_t n, uint32_t group) { return (5 * n + 3 * group) % 16; })},
       {"native_mxfp8_v0_rows.hex", native_bytes(),

@@ -44,11 +44,8 @@ void expect_same(const std::string& heading, NameOf name_of) {
 
 TEST(Registry, SpecTablesAreTheCodes) {
   expect_same("roles", [](uint16_t n) { return model::role_name(static_cast<model::Role>(n)); });
-  expect_same("schemes", [](uint16_t n) {
-    const auto scheme = static_cast<model::Scheme>(n);
-    // The table has one row for all of them: "64 + id".
-    return model::blocks_type(scheme) ? "?" : model::scheme_name(scheme);
-  });
+  expect_same("schemes",
+              [](uint16_t n) { return model::scheme_name(static_cast<model::Scheme>(n)); });
   expect_same("encodings",
               [](uint16_t n) { return quant::encoding_name(static_cast<quant::Encoding>(n)); });
   expect_same("layouts", [](uint16_t n) {

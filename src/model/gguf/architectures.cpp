@@ -16,7 +16,8 @@ constexpr ExpertNames kMixtralNames{"block_sparse_moe.gate", "block_sparse_moe.e
 constexpr uint32_t kLlama = kPreNorms | kSplitQkv | kDense;
 constexpr uint32_t kLlamaMoe = kPreNorms | kSplitQkv | kMoe;
 constexpr uint32_t kGatedShared = kMoe | kShared | kSharedGate;
-constexpr uint32_t kDeepseek = kPreNorms | kSplitQkv | kDense | kMoe | kShared | kLatent | kDraft;
+constexpr uint32_t kDeepseek =
+    kPreNorms | kSplitQkv | kDense | kMoe | kShared | kRouterBias | kLatent | kDraft;
 constexpr uint32_t kHybrid = kPostNorms | kSplitQkv | kQkNorms;
 
 // clang-format off
@@ -48,6 +49,22 @@ constexpr GgufArchitecture kArchitectures[] = {
      false, true},
     {"qwen35moe", When::kAlways, "Qwen3_5MoeForCausalLM", "qwen3_5_moe_text",
      kHybrid | kGatedShared | kDeltaTiled, false, true, &kPlainNames, "num_experts"},
+    {"qwen2vl", When::kAlways, "Qwen2VLForConditionalGeneration", "qwen2_vl", kLlama},
+    {"qwen3vl", When::kAlways, "Qwen3VLForConditionalGeneration", "qwen3_vl", kLlama | kQkNorms},
+    {"qwen3vlmoe", When::kAlways, "Qwen3VLMoeForConditionalGeneration", "qwen3_vl_moe",
+     kLlama | kMoe | kQkNorms, false, false, &kPlainNames, "num_experts"},
+    {"olmo2", When::kSliding, "Olmo3ForCausalLM", "olmo3",
+     kBackNorms | kSplitQkv | kQkNorms | kDense},
+    {"olmo2", When::kAlways, "Olmo2ForCausalLM", "olmo2",
+     kBackNorms | kSplitQkv | kQkNorms | kDense},
+    {"olmoe", When::kAlways, "OlmoeForCausalLM", "olmoe", kLlamaMoe | kQkNorms, false, false,
+     &kPlainNames, "num_experts"},
+    {"command-r", When::kAlways, "CohereForCausalLM", "cohere", kOneNorm | kSplitQkv | kDense},
+    {"cohere2", When::kAlways, "Cohere2ForCausalLM", "cohere2", kOneNorm | kSplitQkv | kDense},
+    {"glm4", When::kPlainRotation, "Glm4ForCausalLM", "glm4", kNeoNorms | kSplitQkv | kFusedDense},
+    {"glm4moe", When::kPlainRotation, "Glm4MoeForCausalLM", "glm4_moe",
+     kPostNorms | kSplitQkv | kQkNorms | kDense | kMoe | kShared | kRouterBias | kDraft, false,
+     false, &kDeepseekNames, "n_routed_experts"},
     {"gemma", When::kAlways, "GemmaForCausalLM", "gemma", kLlama, false, true},
     {"gemma2", When::kAlways, "Gemma2ForCausalLM", "gemma2", kSandwichNorms | kSplitQkv | kDense,
      false, true},
@@ -68,12 +85,15 @@ constexpr ModuleRow kTopRows[] = {
 };
 
 constexpr ModuleRow kBlockRows[] = {
-    {"attn_norm", "input_layernorm", Use::kNorm, kPreNorms | kSandwichNorms | kPostNorms, Hidden::kIn},
-    {"ffn_norm", "post_attention_layernorm", Use::kNorm, kPreNorms, Hidden::kIn},
+    {"attn_norm", "input_layernorm", Use::kNorm, kPreNorms | kSandwichNorms | kPostNorms | kNeoNorms | kOneNorm, Hidden::kIn},
+    {"ffn_norm", "post_attention_layernorm", Use::kNorm, kPreNorms | kNeoNorms, Hidden::kIn},
     {"ffn_norm", "pre_feedforward_layernorm", Use::kNorm, kSandwichNorms, Hidden::kIn},
-    {"post_attention_norm", "post_attention_layernorm", Use::kNorm, kSandwichNorms | kPostNorms,
+    {"post_attention_norm", "post_attention_layernorm", Use::kNorm,
+     kSandwichNorms | kPostNorms | kBackNorms, Hidden::kIn},
+    {"post_attention_norm", "post_self_attn_layernorm", Use::kNorm, kNeoNorms, Hidden::kIn},
+    {"post_ffw_norm", "post_feedforward_layernorm", Use::kNorm, kSandwichNorms | kBackNorms,
      Hidden::kIn},
-    {"post_ffw_norm", "post_feedforward_layernorm", Use::kNorm, kSandwichNorms, Hidden::kIn},
+    {"post_ffw_norm", "post_mlp_layernorm", Use::kNorm, kNeoNorms, Hidden::kIn},
     {"attn_q", "self_attn.q_proj", Use::kQuery, kSplitQkv, Hidden::kIn},
     {"attn_k", "self_attn.k_proj", Use::kKey, kSplitQkv, Hidden::kIn},
     {"attn_v", "self_attn.v_proj", Use::kMatrix, kSplitQkv, Hidden::kIn},
@@ -93,7 +113,7 @@ constexpr ModuleRow kBlockRows[] = {
     {"ffn_up", "mlp.gate_up_proj", Use::kMatrix, kFusedDense, Hidden::kIn},
     {"ffn_down", "mlp.down_proj", Use::kMatrix, kDense | kUngated | kFusedDense, Hidden::kOut},
     {"ffn_gate_inp", "", Use::kMatrix, kMoe, Hidden::kIn},
-    {"exp_probs_b", "mlp.gate.e_score_correction_bias", Use::kBiasParameter, kLatent, Hidden::kAny},
+    {"exp_probs_b", "mlp.gate.e_score_correction_bias", Use::kBiasParameter, kRouterBias, Hidden::kAny},
     {"ffn_gate_exps", "", Use::kExperts, kMoe, Hidden::kIn},
     {"ffn_up_exps", "", Use::kExperts, kMoe, Hidden::kIn},
     {"ffn_down_exps", "", Use::kExperts, kMoe, Hidden::kOut},
@@ -122,6 +142,10 @@ bool holds(When when, const FamilyTraits& traits) {
       return traits.has_experts;
     case When::kSigmoid:
       return traits.sigmoid_routing;
+    case When::kSliding:
+      return traits.sliding_window;
+    case When::kPlainRotation:
+      return !traits.rope_sections;
   }
   return false;
 }

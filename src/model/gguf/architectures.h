@@ -44,6 +44,10 @@ enum Parts : uint32_t {
   kDeltaFused = 1u << 15,    ///< Gated DeltaNet, in_proj_qkvz and in_proj_ba (qwen3next)
   kDeltaTiled = 1u << 16,    ///< the same, split, V heads in another order (qwen35)
   kOpenStacks = 1u << 17,    ///< experts in stacks with gate and up interleaved (gpt-oss)
+  kNeoNorms = 1u << 18,      ///< four norms under other names (glm4)
+  kBackNorms = 1u << 19,     ///< norms behind attention and the feed-forward part only (olmo2)
+  kOneNorm = 1u << 20,       ///< attn_norm, before both (cohere)
+  kRouterBias = 1u << 21,    ///< added to the scores for the choice of experts
 };
 
 /// The hub's names of the parts of a MoE layer.
@@ -53,7 +57,7 @@ struct ExpertNames {
   std::string_view shared;          ///< before ".gate_proj"; empty: has none
 };
 
-enum class When : uint8_t { kAlways, kDense, kExperts, kSigmoid };
+enum class When : uint8_t { kAlways, kDense, kExperts, kSigmoid, kSliding, kPlainRotation };
 
 struct GgufArchitecture {
   std::string_view name;          ///< general.architecture
@@ -73,6 +77,8 @@ struct GgufArchitecture {
 struct FamilyTraits {
   bool has_experts = false;
   bool sigmoid_routing = false;  ///< expert_gating_func 2
+  bool sliding_window = false;
+  bool rope_sections = false;  ///< multimodal rotation, for which some converters move rows
 };
 /// nullptr for a name that is unknown or not confirmed.
 const GgufArchitecture* find_gguf_architecture(std::string_view name, const FamilyTraits& traits);

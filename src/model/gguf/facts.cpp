@@ -19,7 +19,9 @@ constexpr uint64_t kSigmoid = 2;
 Result<const GgufArchitecture*> read_family(const Metadata& metadata, bool has_experts) {
   IMP_ASSIGN(const auto gating, metadata.find_number("expert_gating_func"));
   const GgufArchitecture* family = find_gguf_architecture(
-      metadata.architecture(), {has_experts, gating.value_or(0) == kSigmoid});
+      metadata.architecture(), {has_experts, gating.value_or(0) == kSigmoid,
+                                metadata.find("attention.sliding_window") != nullptr,
+                                metadata.find("rope.dimension_sections") != nullptr});
   if (family != nullptr) return family;
   const std::string name = metadata.architecture().empty()
                                ? "metadata has no string 'general.architecture'"

@@ -8,6 +8,7 @@
 #include "formats/gguf/checkpoint.h"
 #include "src/model/gguf/as_is.h"
 #include "src/model/gguf/facts.h"
+#include "src/model/gguf/frames.h"
 #include "src/model/gguf/hub_config.h"
 #include "src/model/gguf/hub_tensors.h"
 #include "src/model/gguf/metadata.h"
@@ -140,6 +141,7 @@ Result<GgufSource> read_gguf_source(const std::filesystem::path& path, const Imp
   }
   writer.finish();
   add_companions(metadata, out.config, out.source);
+  IMP_TRY(add_frames(checkpoint, out.source, log));
   return out;
 }
 
