@@ -31,6 +31,8 @@ Error differs(const std::string& file, const std::string& tensor, const std::str
 /// How the source was read.
 struct Recorded {
   model::ImportOptions import;
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
   std::vector<transcode::Rule> transcode;
 };
 
@@ -44,13 +46,19 @@ Result<Recorded> recorded_options(const Reader& reader) {
     const auto at = recorded->find(key);
     return at != recorded->end() && at->is_boolean() && at->get<bool>();
   };
+  const auto texts = [&](const char* key) {
+    std::vector<std::string> list;
+    const auto at = recorded->find(key);
+    if (at == recorded->end() || !at->is_array()) return list;
+    for (const auto& text : *at) list.push_back(text.is_string() ? text.get<std::string>() : "");
+    return list;
+  };
   options.import.as_is = flag("as_is");
   options.import.assume_unpermuted_qk = flag("assume_unpermuted_qk");
-  const auto rules = recorded->find("transcode");
-  if (rules == recorded->end() || !rules->is_array()) return options;
-  for (const auto& rule : *rules) {
-    IMP_ASSIGN(transcode::Rule parsed,
-               transcode::parse_rule(rule.is_string() ? rule.get<std::string>() : ""));
+  options.include = texts("include");
+  options.exclude = texts("exclude");
+  for (const std::string& rule : texts("transcode")) {
+    IMP_ASSIGN(transcode::Rule parsed, transcode::parse_rule(rule));
     options.transcode.push_back(std::move(parsed));
   }
   return options;
@@ -60,6 +68,8 @@ Result<model::Model> import_as_recorded(const Reader& reader, const std::filesys
                                         uint64_t threads, Log& log) {
   IMP_ASSIGN(const Recorded options, recorded_options(reader));
   IMP_ASSIGN(model::Model model, model::import_checkpoint(path, options.import, log));
+  // A rule means only what is left in the artifact.
+  IMP_TRY(model::select_weights(model, options.include, options.exclude));
   IMP_TRY(transcode::transcode_weights(model, options.transcode, threads, log));
   return model;
 }
