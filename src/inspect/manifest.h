@@ -26,6 +26,8 @@ struct Manifest {
   /// Text at a path of keys such as {"source", "producer"}: a list with blanks between, "?" where
   /// there is nothing.
   std::string text(std::initializer_list<const char*> keys) const;
+  /// A sentence for each weight that was quantised anew: its scheme before and after, what it cost.
+  std::vector<std::string> transcoded() const;
 };
 
 /// Errors: those of Reader::read_manifest; kBadSection if it is no JSON object or absurdly deep.

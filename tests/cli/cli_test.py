@@ -136,6 +136,13 @@ class Usage(Cli):
         for layout in ('plain', 'mma64', 'native'):
             self.assertIn(layout + ' (version', out)
 
+    def test_readme_has_the_table_of_types(self):
+        rc, table, _ = run('imp-convert', '--list-types')
+        self.assertEqual(rc, 0)
+        self.assertGreater(table.count('lossless'), 60)
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'README.md'), encoding='utf-8') as f:
+            self.assertIn('\n' + table + '\n', f.read())
+
     def test_cuda_is_not_silently_replaced(self):
         """Where a card does it the bytes are the same and the report names the card; elsewhere it is refused."""
         artifact, out = self.converted('--target', 'sm_89', '--target', 'sm_120'), self.path('cuda.imp')
