@@ -7,6 +7,7 @@ imp_library(reference
     reference/layout_variants.cpp
     reference/layouts.cpp
     reference/modelopt_dequant.cpp
+    reference/quantise.cpp
     reference/scheme_values.cpp
     reference/source_values.cpp)
 

@@ -7,6 +7,7 @@
 #include "src/base/interrupt.h"
 #include "src/base/text.h"
 #include "src/convert/convert.h"
+#include "src/plan/gguf_types.h"
 #include "src/plan/print.h"
 #include "tools/cli.h"
 #include "tools/list.h"
@@ -28,6 +29,7 @@ struct Arguments {
   bool dry_run = false;
   bool list_targets = false;
   bool list_layouts = false;
+  bool list_types = false;
 };
 
 void add_options(CLI::App& app, Arguments& a) {
@@ -68,6 +70,7 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_flag("-f,--force", a.convert.overwrite, "Overwrite OUTPUT");
   app.add_flag("--list-targets", a.list_targets, "Explain the targets");
   app.add_flag("--list-layouts", a.list_layouts, "Explain the layouts");
+  app.add_flag("--list-types", a.list_types, "What becomes of each type of GGUF, as a table");
   tools::add_common_options(app, a.common, true);
 }
 
@@ -150,7 +153,8 @@ int main(int argc, char** argv) {
   if (const auto code = tools::parse(app, argc, argv)) return *code;
   if (arguments.list_targets) tools::list_targets(std::cout);
   if (arguments.list_layouts) tools::list_layouts(std::cout);
-  if (arguments.list_targets || arguments.list_layouts) return 0;
+  if (arguments.list_types) plan::print_gguf_types(std::cout);
+  if (arguments.list_targets || arguments.list_layouts || arguments.list_types) return 0;
   install_interrupt_handlers();
   const Status status = run(arguments);
   return status.ok() ? 0 : tools::fail(kTool, arguments.common, status.error());

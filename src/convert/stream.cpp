@@ -22,6 +22,7 @@ class Streamer {
         budget_(plan::stream_budget(threads)),
         scan_(scan),
         log_(log),
+        apart_(taken_apart(context.model.source)),
         hasher_(threads == 0 ? 0 : 1, plan::kHashQueueSlabs),
         queue_(threads, budget_.queue_slabs) {
     for (const model::SourceFile& file : source().files) total_bytes_ += file.handle.size_bytes();
@@ -35,6 +36,8 @@ class Streamer {
       hashed_to_ = 0;
       for (; tensor < source().tensors.size() && source().tensors[tensor].file == file; ++tensor)
         IMP_TRY(source().tensors[tensor].in_file() ? stream_stored(tensor) : stream_made(tensor));
+      // Also those of which rows of a later file are needed to make a tensor.
+      IMP_TRY(check_stored_before(file, source().files[file].handle.size_bytes()));
       IMP_TRY(hash_to(file, source().files[file].handle.size_bytes()));
       IMP_TRY(hasher_.drain());
       digests_.files.push_back(sha_.finish());
@@ -58,25 +61,41 @@ class Streamer {
   Status stream_made(uint32_t tensor) {
     const model::SourceTensor& t = source().tensors[tensor];
     const uint64_t end = model::end_in_file(source(), t);
-    for (; next_stored_ < source().stored.size(); ++next_stored_) {
-      const model::StoredTensor& stored = source().stored[next_stored_];
-      if (stored.file > t.file || (stored.file == t.file && stored.offset_bytes >= end)) break;
-      IMP_TRY(check_stored(stored));
-    }
+    IMP_TRY(check_stored_before(t.file, end));
     IMP_TRY(hash_to(t.file, end));
     return stream_tensor(tensor);
   }
 
-  Status check_stored(const model::StoredTensor& stored) {
+  Status check_stored_before(uint32_t file, uint64_t end) {
+    for (; next_stored_ < source().stored.size(); ++next_stored_) {
+      const model::StoredTensor& stored = source().stored[next_stored_];
+      if (stored.file != file || stored.offset_bytes >= end) break;
+      IMP_TRY(check_stored(stored, apart_[next_stored_]));
+    }
+    return {};
+  }
+
+  Status check_stored(const model::StoredTensor& stored, bool apart) {
     const uint64_t block = ggml_type_info(stored.type).block_bytes;
     const uint64_t step = std::max(budget_.slab_bytes / block * block, block);
     const uint64_t end = stored.offset_bytes + stored.size_bytes;
     IMP_TRY(hash_to(stored.file, stored.offset_bytes));
+    // Two stored tensors can be the same bytes, which are hashed once.
+    const bool hashed = stored.offset_bytes < hashed_to_;
     for (uint64_t at = stored.offset_bytes; at < end; at += step) {
-      IMP_ASSIGN(const Handle slab, read(stored.file, at, std::min(step, end - at)));
-      IMP_TRY(check_blocks(source(), stored, at - stored.offset_bytes, slab->span()));
+      const uint64_t size = std::min(step, end - at);
+      IMP_ASSIGN(const Handle slab,
+                 hashed ? read_again(stored.file, at, size) : read(stored.file, at, size));
+      IMP_TRY(check_blocks(source(), stored, apart, at - stored.offset_bytes, slab->span()));
     }
     return {};
+  }
+
+  Result<Handle> read_again(uint32_t file, uint64_t offset, uint64_t size) {
+    IMP_TRY(check_interrupted());
+    Handle slab = context_.buffers.take(size);
+    IMP_TRY(source().files[file].handle.read_at(offset, slab->span()));
+    return slab;
   }
 
   /// The next bytes of the file.
@@ -191,7 +210,8 @@ class Streamer {
   uint64_t total_bytes_ = 0;
   size_t next_step_ = 0;
   size_t next_stored_ = 0;
-  uint64_t hashed_to_ = 0;  ///< of the file being read
+  const std::vector<bool> apart_;  ///< by stored tensor: fields are taken out of its blocks
+  uint64_t hashed_to_ = 0;         ///< of the file being read
   Sha256Stream sha_;  ///< of the file being read; only the hasher's job touches it until drain()
   WorkQueue hasher_;
   WorkQueue queue_;  // last: its workers end before the rest goes

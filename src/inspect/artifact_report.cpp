@@ -79,6 +79,8 @@ class TextReport {
                             printable(reader_.string(t.reason)));
     out_ << fmt::format("scales    {} zero block scales, {} groups in exceptions\n",
                         text({"scales", "zero_block_scales"}), text({"scales", "exceptions"}));
+    for (const std::string& line : manifest_.transcoded())
+      out_ << "transcoded " << printable(line) << "\n";
   }
 
   size_t count_ignored() const {

@@ -1,5 +1,7 @@
 #include "src/inspect/manifest.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace imp::inspect {
@@ -13,6 +15,14 @@ constexpr int kMaxDepth = 32;
 std::string string_at(const ordered_json& object, const char* key) {
   const auto it = object.is_object() ? object.find(key) : object.end();
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+/// A number to so many digits; JSON has no infinite ones and writes null for them.
+std::string number_at(const ordered_json& object, const char* key, int digits) {
+  const auto it = object.is_object() ? object.find(key) : object.end();
+  if (it == object.end()) return "?";
+  if (it->is_null()) return "infinite";
+  return it->is_number() ? fmt::format("{:.{}g}", it->get<double>(), digits) : "?";
 }
 
 /// "block_scale_bytes": pairs of a byte and a count; anything else in it empties the list.
@@ -55,7 +65,10 @@ Result<Manifest> read_manifest(const Reader& reader) {
   // Operands, the long list, are looked at and dropped one by one.
   const auto on_event = [&](int depth, ordered_json::parse_event_t event, ordered_json& value) {
     if (depth > kMaxDepth) shallow = false;
-    if (event == ordered_json::parse_event_t::key && depth == 1) top_key = value.get<std::string>();
+    if (event == ordered_json::parse_event_t::key && depth == 1) {
+      top_key = value.get<std::string>();
+      if (top_key == "gguf") return false;  // a list of every tensor, for imp-unpack
+    }
     if (depth == 2 && event == ordered_json::parse_event_t::object_end && top_key == "operands") {
       take_operand(reader, value, manifest);
       return false;
@@ -68,6 +81,19 @@ Result<Manifest> read_manifest(const Reader& reader) {
                  "section manifest: is not a JSON object of at most 32 levels", reader.path(), ""};
   manifest.head.erase("operands");
   return manifest;
+}
+
+std::vector<std::string> Manifest::transcoded() const {
+  std::vector<std::string> lines;
+  const auto list = head.find("transcoded");
+  if (list == head.end() || !list->is_array()) return lines;
+  for (const ordered_json& weight : *list)
+    lines.push_back(string_at(weight, "module") + ": " + string_at(weight, "from") + " to " +
+                    string_at(weight, "to") + ", relative RMS error " +
+                    number_at(weight, "relative_rms_error", 3) + ", SNR " +
+                    number_at(weight, "snr_db", 4) + " dB, largest error " +
+                    number_at(weight, "max_error", 3));
+  return lines;
 }
 
 std::string Manifest::layout_name(uint16_t layout) const {

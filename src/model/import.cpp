@@ -94,6 +94,9 @@ void warn_of_wrappers(const Source& source, Log& log) {
 
 /// Everything after the files are open and the configuration is read.
 Status fill_model(Model& model, ImportContext& context) {
+  if (model.source.tensors.empty())
+    return Error{ErrorKind::kMissingTensor, "holds no tensor, expected a model",
+                 model.source.folder.string(), ""};
   warn_of_wrappers(model.source, context.log);
   IMP_ASSIGN(const auto modules, sort_into_modules(model.source));
   IMP_TRY(check_complete(context.architecture, modules, model.source.folder.string()));

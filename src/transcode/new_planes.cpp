@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "src/base/little_endian.h"
+#include "src/model/scalars.h"
 #include "src/model/weight_rows.h"
 
 namespace imp::transcode {
@@ -94,6 +95,11 @@ Status quantise_rows(const Source& source, const Job& job, uint64_t expert, uint
   const uint64_t k = job.weight.k;
   std::vector<float> values(rows * k);
   IMP_TRY(reader.read(expert, row0, rows, values));
+  // They were finite when the weight was measured; a file that changed since may hold anything.
+  const Result<float> finite = quant::largest_magnitude(values);
+  if (!finite.ok())
+    return model::tensor_error(source, job.codes_tensor, finite.error().kind,
+                               "changed while it was transcoded: " + finite.error().message);
   const quant::TranscodeFormat format = format_for(job, expert);
   const uint64_t code_bytes = format.code_row_bytes(), scale_bytes = format.scale_row_bytes();
   for (uint64_t r = 0; r < rows; ++r)

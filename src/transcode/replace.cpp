@@ -185,11 +185,16 @@ class Replacer {
     return static_cast<uint32_t>(model_.source.tensors.size() - 1);
   }
 
-  /// "X.weight" and "X.weight_packed" are "X.suffix"; a stack "X" is "X_suffix", its codes "X".
+  /// "X.weight" and "X.weight_packed" are "X.suffix"; a stack "X" or "X_blocks" is "X_suffix", its
+  /// codes "X".
   static std::string renamed(const std::string& name, const std::string& suffix) {
+    const auto without = [&](std::string_view ending) {
+      return name.substr(0, name.size() - ending.size());
+    };
     for (const std::string_view ending : {".weight", ".weight_packed"})
-      if (name.ends_with(ending)) return name.substr(0, name.size() - ending.size()) + "." + suffix;
-    return suffix == "weight" ? name : name + "_" + suffix;
+      if (name.ends_with(ending)) return without(ending) + "." + suffix;
+    const std::string stack = name.ends_with("_blocks") ? without("_blocks") : name;
+    return suffix == "weight" ? stack : stack + "_" + suffix;
   }
 
   static void renumber(Weight& weight, const std::vector<uint32_t>& number) {

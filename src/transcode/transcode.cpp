@@ -96,13 +96,16 @@ uint32_t codes_tensor_of(const Job& job, uint64_t expert) {
 
 Status find_global(const Source& source, Job& job, uint64_t expert) {
   float largest = 0;
-  const auto take = [&](uint64_t row, uint64_t, std::span<const float> values) -> Status {
-    const Result<float> found = quant::largest_magnitude(values);
-    if (!found.ok())
-      return model::tensor_error(
-          source, codes_tensor_of(job, expert), found.error().kind,
-          "from row " + std::to_string(row) + " on: " + found.error().message);
-    largest = std::max(largest, *found);
+  const auto take = [&](uint64_t row0, uint64_t rows, std::span<const float> values) -> Status {
+    for (uint64_t r = 0; r < rows; ++r) {
+      const Result<float> found =
+          quant::largest_magnitude(values.subspan(r * job.weight.k, job.weight.k));
+      if (!found.ok())
+        return model::tensor_error(
+            source, codes_tensor_of(job, expert), found.error().kind,
+            "cannot be transcoded: row " + std::to_string(row0 + r) + ": " + found.error().message);
+      largest = std::max(largest, *found);
+    }
     return {};
   };
   IMP_TRY(for_rows(source, job, expert, take));
@@ -184,10 +187,13 @@ Result<std::vector<Matched>> match(const Model& model, const std::vector<Rule>& 
   return matched;
 }
 
+/// Of values, for people who wait.
+uint64_t expert_bytes(const Job& job) { return job.weight.n * job.weight.k * sizeof(float); }
+
 Status read_weights(const Source& source, std::vector<Matched>& matched, uint64_t threads,
                     Log& log) {
   uint64_t total = 0, done = 0;
-  for (const Matched& m : matched) total += m.job->weight.experts;
+  for (const Matched& m : matched) total += m.job->weight.experts * expert_bytes(*m.job);
   WorkQueue queue(threads, 2 * threads);
   for (Matched& m : matched)
     for (uint64_t e = 0; e < m.job->weight.experts; ++e) {
@@ -196,7 +202,7 @@ Status read_weights(const Source& source, std::vector<Matched>& matched, uint64_
         return measure(source, *m.job, e, m.stats[e]);
       });
       IMP_TRY(pushed);
-      log.progress(++done, total);
+      log.progress(done += expert_bytes(*m.job), total);
     }
   return queue.drain();
 }

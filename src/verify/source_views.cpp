@@ -12,6 +12,7 @@
 #include "src/model/import.h"
 #include "src/model/source_read.h"
 #include "src/transcode/transcode.h"
+#include "src/verify/companions.h"
 
 namespace imp::verify {
 namespace {
@@ -30,6 +31,8 @@ Error differs(const std::string& file, const std::string& tensor, const std::str
 /// How the source was read.
 struct Recorded {
   model::ImportOptions import;
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
   std::vector<transcode::Rule> transcode;
 };
 
@@ -43,13 +46,19 @@ Result<Recorded> recorded_options(const Reader& reader) {
     const auto at = recorded->find(key);
     return at != recorded->end() && at->is_boolean() && at->get<bool>();
   };
+  const auto texts = [&](const char* key) {
+    std::vector<std::string> list;
+    const auto at = recorded->find(key);
+    if (at == recorded->end() || !at->is_array()) return list;
+    for (const auto& text : *at) list.push_back(text.is_string() ? text.get<std::string>() : "");
+    return list;
+  };
   options.import.as_is = flag("as_is");
   options.import.assume_unpermuted_qk = flag("assume_unpermuted_qk");
-  const auto rules = recorded->find("transcode");
-  if (rules == recorded->end() || !rules->is_array()) return options;
-  for (const auto& rule : *rules) {
-    IMP_ASSIGN(transcode::Rule parsed,
-               transcode::parse_rule(rule.is_string() ? rule.get<std::string>() : ""));
+  options.include = texts("include");
+  options.exclude = texts("exclude");
+  for (const std::string& rule : texts("transcode")) {
+    IMP_ASSIGN(transcode::Rule parsed, transcode::parse_rule(rule));
     options.transcode.push_back(std::move(parsed));
   }
   return options;
@@ -59,6 +68,8 @@ Result<model::Model> import_as_recorded(const Reader& reader, const std::filesys
                                         uint64_t threads, Log& log) {
   IMP_ASSIGN(const Recorded options, recorded_options(reader));
   IMP_ASSIGN(model::Model model, model::import_checkpoint(path, options.import, log));
+  // A rule means only what is left in the artifact.
+  IMP_TRY(model::select_weights(model, options.include, options.exclude));
   IMP_TRY(transcode::transcode_weights(model, options.transcode, threads, log));
   return model;
 }
@@ -117,35 +128,6 @@ Status check_tensor(const Reader& reader, const Source& source, uint32_t tensor,
   return {};
 }
 
-uint64_t check_companions(const Reader& reader, const Source& source, Problems& problems) {
-  std::vector<std::string> left = source.companions;
-  uint64_t compared = 0;
-  for (const artifact::CompanionRecord& record : reader.companions()) {
-    const std::string name(reader.string(record.name));
-    const std::string path = (source.folder / name).string();
-    const auto at = std::find(left.begin(), left.end(), name);
-    if (at == left.end()) {
-      problems.add(differs(path, "", "is in the artifact, not in the source"));
-      continue;
-    }
-    left.erase(at);
-    Result<std::string> embedded = reader.read_companion(record);
-    Result<std::string> original = model::read_companion(source, name);
-    if (!embedded.ok())
-      problems.add(std::move(embedded).error());
-    else if (!original.ok())
-      problems.add(std::move(original).error());
-    else if (*embedded != *original)
-      problems.add(differs(path, "", "differs from the copy in the artifact"));
-    else
-      ++compared;
-  }
-  for (const std::string& name : left)
-    problems.add(
-        differs((source.folder / name).string(), "", "is in the source, not in the artifact"));
-  return compared;
-}
-
 /// Files of the set are in order on both sides.
 bool same_files(const Reader& reader, const Source& source, Problems& problems) {
   const auto records = reader.source_files();
@@ -200,7 +182,9 @@ SourceCounts check_source_views(const Reader& reader, const std::filesystem::pat
   problems.add(queue.drain());
   counts.files = source.files.size();
   counts.tensors = source.tensors.size();
-  counts.companions = check_companions(reader, source, problems);
+  const auto read = [&](const std::string& name) { return model::read_companion(source, name); };
+  counts.companions = check_companions(
+      reader, source.folder, {source.companions.begin(), source.companions.end()}, read, problems);
   return counts;
 }
 

@@ -136,6 +136,13 @@ class Usage(Cli):
         for layout in ('plain', 'mma64', 'native'):
             self.assertIn(layout + ' (version', out)
 
+    def test_readme_has_the_table_of_types(self):
+        rc, table, _ = run('imp-convert', '--list-types')
+        self.assertEqual(rc, 0)
+        self.assertGreater(table.count('lossless'), 60)
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'README.md'), encoding='utf-8') as f:
+            self.assertIn('\n' + table + '\n', f.read())
+
     def test_cuda_is_not_silently_replaced(self):
         """Where a card does it the bytes are the same and the report names the card; elsewhere it is refused."""
         artifact, out = self.converted('--target', 'sm_89', '--target', 'sm_120'), self.path('cuda.imp')
@@ -357,6 +364,16 @@ class Unpack(Cli):
         rc, _, err = run('imp-unpack', artifact, self.path('d'))
         self.assertEqual(rc, 2, err)
         self.assertEqual(run('imp-unpack', artifact, self.path('d'), '-f')[0], 0)
+
+    def test_gguf_blocks_of_another_source(self):
+        artifact = self.converted('--target', 'sm_89')
+        rc, _, err = run('imp-unpack', artifact, self.path('d'), '--as', 'gguf-blocks')
+        self.assertEqual(rc, 2)
+        self.assertIn('was not made from GGUF files', err)
+        self.assertFalse(os.path.exists(self.path('d')))
+        rc, _, err = run('imp-unpack', artifact, self.path('d'), '--as', 'gguf-blocks', '--dequantize', 'f32')
+        self.assertEqual(rc, 2)
+        self.assertIn('exclude each other', err)
 
     def test_raw_and_dequantized(self):
         artifact = self.converted('--target', 'sm_89', '--target', 'sm_120')

@@ -5,6 +5,7 @@
 
 #include "src/base/little_endian.h"
 #include "src/model/gguf/hub_config.h"
+#include "src/model/gguf/value_json.h"
 #include "src/model/gguf/view_writer.h"
 #include "src/model/tensor_view.h"
 
@@ -13,22 +14,15 @@ namespace {
 
 using nlohmann::json;
 
-/// Lists longer than this (tokens, merges) are given by their length.
+/// Lists (tokens, merges) and texts longer than this are given by their length.
 constexpr uint64_t kLongList = 64;
-
-json element(const gguf::Value& value, uint64_t i) {
-  if (value.type == gguf::ValueType::kString) return std::string(*value.as_string(i));
-  if (const auto flag = value.as_bool(i)) return *flag;
-  if (const auto whole = value.as_uint(i)) return *whole;
-  return value.as_double(i) ? json(*value.as_double(i)) : json();
-}
+constexpr uint64_t kLongText = 1u << 16;
 
 json short_value(const gguf::Value& value) {
-  if (!value.is_array) return element(value, 0);
-  if (value.count > kLongList) return {{"count", value.count}};
-  json list = json::array();
-  for (uint64_t i = 0; i < value.count; ++i) list.push_back(element(value, i));
-  return list;
+  if (value.is_array && value.count > kLongList) return {{"count", value.count}};
+  for (const std::string& text : value.strings)
+    if (text.size() > kLongText) return {{"bytes", text.size()}};
+  return value_json(value);
 }
 
 /// Texts of any length have places of their own.

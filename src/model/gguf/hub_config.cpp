@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "src/model/gguf/value_json.h"
 #include "src/model/gguf/view_writer.h"
 
 namespace imp::model {
@@ -55,24 +56,12 @@ constexpr KeyRow kGraniteKeys[] = {
     {"logit_scale", "logits_scaling"},
 };
 
-/// A number, a switch or a text; null for what is none of these. Lists become lists.
-json as_json(const gguf::Value& value, uint64_t i) {
-  if (value.type == gguf::ValueType::kString) return std::string(*value.as_string(i));
-  if (const auto flag = value.as_bool(i)) return *flag;
-  if (const auto whole = value.as_uint(i)) return *whole;
-  if (const auto number = value.as_double(i)) return *number;
-  return nullptr;
-}
-
-json as_json(const gguf::Value& value) {
-  if (!value.is_array) return as_json(value, 0);
-  json list = json::array();
-  for (uint64_t i = 0; i < value.count; ++i) list.push_back(as_json(value, i));
-  return list;
-}
+/// Beyond this a list is none of numbers of layers.
+constexpr uint64_t kMostElems = 4096;
 
 void copy_key(const Metadata& metadata, std::string_view key, const char* hub, json& out) {
-  if (const gguf::Value* value = metadata.find(key)) out[hub] = as_json(*value);
+  const gguf::Value* value = metadata.find(key);
+  if (value != nullptr && value->count <= kMostElems) out[hub] = value_json(*value);
 }
 
 /// Sizes that a list gives layer by layer are the same in most layers; the largest is what
@@ -80,7 +69,7 @@ void copy_key(const Metadata& metadata, std::string_view key, const char* hub, j
 json largest(const gguf::Value& value) {
   json most = nullptr;
   for (uint64_t i = 0; i < (value.is_array ? value.count : 1); ++i) {
-    const json one = as_json(value, i);
+    const json one = element_json(value, i);
     if (most.is_null() || one > most) most = one;
   }
   return most;
@@ -90,8 +79,8 @@ void add_latent(const Metadata& metadata, json& config) {
   const gguf::Value* key = metadata.find("attention.key_length_mla");
   const gguf::Value* value = metadata.find("attention.value_length_mla");
   const gguf::Value* rope = metadata.find("rope.dimension_count");
-  if (value != nullptr) config["v_head_dim"] = as_json(*value);
-  if (rope != nullptr) config["qk_rope_head_dim"] = as_json(*rope);
+  if (value != nullptr) config["v_head_dim"] = value_json(*value);
+  if (rope != nullptr) config["qk_rope_head_dim"] = value_json(*rope);
   const auto key_dim = key == nullptr ? std::nullopt : key->as_uint();
   const auto rope_dim = rope == nullptr ? std::nullopt : rope->as_uint();
   if (key_dim && rope_dim && *key_dim >= *rope_dim)
@@ -119,7 +108,7 @@ void add_rope_scaling(const Metadata& metadata, json& config) {
 /// Recurrent layers as the file lists them: full_attention_interval can contradict it.
 void add_layer_types(const Metadata& metadata, json& config) {
   const gguf::Value* recurrent = metadata.find("attention.recurrent_layers");
-  if (recurrent == nullptr || !recurrent->is_array) {
+  if (recurrent == nullptr || !recurrent->is_array || recurrent->count > kMostElems) {
     copy_key(metadata, "full_attention_interval", "full_attention_interval", config);
     return;
   }
@@ -166,7 +155,7 @@ Result<json> hub_config(const Metadata& metadata, const Facts& facts, const Stor
   if (facts.family->has(kLatent))
     add_latent(metadata, config);
   else if (head != nullptr)
-    config["head_dim"] = as_json(*head);
+    config["head_dim"] = value_json(*head);
   if (facts.experts != 0 && !facts.family->experts_key.empty())
     config[std::string(facts.family->experts_key)] = facts.experts;
   if (facts.delta.keys != 0) config["linear_value_head_dim"] = facts.delta.value_dim;
