@@ -9,6 +9,9 @@ target_compile_definitions(readme_formats_test PRIVATE IMP_README="${PROJECT_SOU
 imp_test(traps_line
   SOURCES unit/traps_line_test.cpp
   LIBRARIES imp::unpack imp::convert imp_checkpoint_editor)
+imp_test(gguf_line
+  SOURCES unit/gguf_line_test.cpp
+  LIBRARIES imp::reference imp::verify imp::unpack imp::convert imp_checkpoint_editor)
 # Weights that are quantised anew.
 imp_test(transcode
   SOURCES unit/transcode_rules_test.cpp unit/transcode_model_test.cpp unit/transcode_line_test.cpp

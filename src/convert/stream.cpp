@@ -22,6 +22,7 @@ class Streamer {
         budget_(plan::stream_budget(threads)),
         scan_(scan),
         log_(log),
+        apart_(taken_apart(context.model.source)),
         hasher_(threads == 0 ? 0 : 1, plan::kHashQueueSlabs),
         queue_(threads, budget_.queue_slabs) {
     for (const model::SourceFile& file : source().files) total_bytes_ += file.handle.size_bytes();
@@ -69,12 +70,12 @@ class Streamer {
     for (; next_stored_ < source().stored.size(); ++next_stored_) {
       const model::StoredTensor& stored = source().stored[next_stored_];
       if (stored.file != file || stored.offset_bytes >= end) break;
-      IMP_TRY(check_stored(stored));
+      IMP_TRY(check_stored(stored, apart_[next_stored_]));
     }
     return {};
   }
 
-  Status check_stored(const model::StoredTensor& stored) {
+  Status check_stored(const model::StoredTensor& stored, bool apart) {
     const uint64_t block = ggml_type_info(stored.type).block_bytes;
     const uint64_t step = std::max(budget_.slab_bytes / block * block, block);
     const uint64_t end = stored.offset_bytes + stored.size_bytes;
@@ -85,7 +86,7 @@ class Streamer {
       const uint64_t size = std::min(step, end - at);
       IMP_ASSIGN(const Handle slab,
                  hashed ? read_again(stored.file, at, size) : read(stored.file, at, size));
-      IMP_TRY(check_blocks(source(), stored, at - stored.offset_bytes, slab->span()));
+      IMP_TRY(check_blocks(source(), stored, apart, at - stored.offset_bytes, slab->span()));
     }
     return {};
   }
@@ -209,7 +210,8 @@ class Streamer {
   uint64_t total_bytes_ = 0;
   size_t next_step_ = 0;
   size_t next_stored_ = 0;
-  uint64_t hashed_to_ = 0;  ///< of the file being read
+  const std::vector<bool> apart_;  ///< by stored tensor: fields are taken out of its blocks
+  uint64_t hashed_to_ = 0;         ///< of the file being read
   Sha256Stream sha_;  ///< of the file being read; only the hasher's job touches it until drain()
   WorkQueue hasher_;
   WorkQueue queue_;  // last: its workers end before the rest goes

@@ -169,6 +169,7 @@ std::optional<GgmlType> blocks_type(Scheme scheme) {
 Scheme planes_scheme(GgmlType type) {
   switch (type) {
     case GgmlType::kQ4_0:
+    case GgmlType::kTq1_0:
     case GgmlType::kTq2_0:
       return Scheme::kInt4;
     case GgmlType::kQ5_0:

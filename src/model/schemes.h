@@ -55,7 +55,7 @@ Scheme blocks_scheme(GgmlType type);
 /// The type of a scheme of blocks; nullopt for the other schemes.
 std::optional<GgmlType> blocks_type(Scheme scheme);
 /// The scheme of the canonical planes of a type that comes apart (quant/ggml_blocks.h):
-/// Q4_0 and TQ2_0 int4, Q5_0 and Q8_0 int8, MXFP4, NVFP4, and those above.
+/// Q4_0, TQ1_0 and TQ2_0 int4, Q5_0 and Q8_0 int8, MXFP4, NVFP4, and those above.
 Scheme planes_scheme(GgmlType type);
 /// kUint4Min to kLut4K: codes of GGUF's block types, taken out of their blocks.
 bool is_ggml_planes(Scheme scheme);

@@ -131,6 +131,21 @@ Status join_fields(const BlockPlanes& planes, uint64_t rows, uint64_t k, const B
   return {};
 }
 
+bool blocks_come_back(const BlockPlanes& planes, Bytes blocks) {
+  if (planes.type != GgmlType::kTq1_0) return true;
+  const uint64_t k = planes.group_size, size = block_row_bytes(planes.type, k);
+  std::vector<std::byte> codes(k * planes.code_bits / 8), again(size);
+  for (uint64_t at = 0; at < blocks.size(); at += size) {
+    const Bytes block = blocks.subspan(at, size);
+    extract_field(planes, BlockField::kCodes, 1, k, block, codes);
+    const FieldPointers fields = {bytes(Bytes(codes)), bytes(block.last(2)), nullptr, nullptr,
+                                  nullptr};
+    codec_of(planes.type)->join(fields, 1, bytes(MutableBytes(again)));
+    if (!std::equal(block.begin(), block.end(), again.begin())) return false;
+  }
+  return true;
+}
+
 void decode_blocks(GgmlType type, Bytes blocks, std::span<float> out) {
   const uint64_t count = blocks.size() / ggml_type_info(type).block_bytes;
   switch (type) {

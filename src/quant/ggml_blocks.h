@@ -39,7 +39,8 @@ enum class BlockCode : uint8_t {
   kE2m1,
 };
 
-/// A type whose blocks come apart into canonical planes and go together again without losing a bit.
+/// A type whose blocks come apart into canonical planes and go together again without losing a bit
+/// (blocks_come_back).
 ///   no super scales:  w = q * scale          or  q * scale + min
 ///   super scales:     w = q * (scale * super_scale)  or that  - min * super_min
 struct BlockPlanes {
@@ -58,8 +59,8 @@ inline constexpr uint32_t kSuperGroup = 256;
 inline constexpr int8_t kIq4NlValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                             1,    13,   25,  38,  53,  69,  89,  113};
 
-/// nullptr for plain numbers and for types that stay blocks: the IQ lattices (IQ1 to IQ3), TQ1_0
-/// (bytes that are no code of its encoder would not come back), Q1_0, Q2_0.
+/// nullptr for plain numbers and for types that stay blocks: the IQ lattices (IQ1 to IQ3), Q1_0,
+/// Q2_0.
 const BlockPlanes* block_planes(GgmlType type);
 
 /// Bits of one element of a canonical field. REQUIRES: the type has the field.
@@ -84,6 +85,10 @@ struct BlockFields {
 /// type holds; the message names row and column.
 Status join_fields(const BlockPlanes& planes, uint64_t rows, uint64_t k, const BlockFields& fields,
                    MutableBytes blocks);
+
+/// The blocks go together again as they were. All do but those of TQ1_0 with bytes that its encoder
+/// does not write: another byte has the same digits.
+bool blocks_come_back(const BlockPlanes& planes, Bytes blocks);
 
 /// Values as ggml's dequantiser gives them, bit for bit, sign of zero included; also of F32, F16,
 /// BF16 (exact). REQUIRES: no integer type, not F64; out.size() == elements of `blocks`.

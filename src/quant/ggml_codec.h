@@ -46,12 +46,12 @@ using BlockDecoder = void (*)(const uint8_t* blocks, uint64_t count, float* out)
 const BlockCodec* simple_codec(GgmlType type);   // Q4_0 to Q8_0
 const BlockCodec* k_codec(GgmlType type);        // Q2_K to Q6_K
 const BlockCodec* iq4_codec(GgmlType type);      // IQ4_NL, IQ4_XS
-const BlockCodec* ternary_codec(GgmlType type);  // TQ2_0
+const BlockCodec* ternary_codec(GgmlType type);  // TQ1_0, TQ2_0
 const BlockCodec* fp4_codec(GgmlType type);      // MXFP4, NVFP4
 
 /// Types that stay blocks.
 BlockDecoder lattice_decoder(GgmlType type);     // IQ1, IQ2, IQ3
-BlockDecoder small_code_decoder(GgmlType type);  // TQ1_0, Q1_0, Q2_0
+BlockDecoder small_code_decoder(GgmlType type);  // Q1_0, Q2_0
 
 /// Half scale of an IQ1_M block: the top nibbles of four words.
 uint16_t iq1m_scale(const uint8_t* block);

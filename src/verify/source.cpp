@@ -11,6 +11,7 @@
 #include "src/base/digest.h"
 #include "src/base/interrupt.h"
 #include "src/base/work_queue.h"
+#include "src/verify/companions.h"
 #include "src/verify/source_views.h"
 
 namespace imp::verify {
@@ -109,34 +110,14 @@ class FileCheck {
   std::vector<std::byte> buffer_;
 };
 
-uint64_t check_companions(const Reader& reader, const hf::Checkpoint& checkpoint,
-                          Problems& problems) {
-  std::set<std::string> in_source;
-  for (const hf::Companion& companion : checkpoint.companions) in_source.insert(companion.name);
-  uint64_t compared = 0;
-  for (const artifact::CompanionRecord& record : reader.companions()) {
-    const std::string name(reader.string(record.name));
-    const std::string path = (checkpoint.folder / name).string();
-    if (in_source.erase(name) == 0) {
-      problems.add(differs(path, "", "is in the artifact, not in the source"));
-      continue;
-    }
-    Result<std::string> embedded = reader.read_companion(record);
-    Result<std::string> original =
-        read_small_file(checkpoint.folder / name, hf::kMaxCompanionBytes);
-    if (!embedded.ok())
-      problems.add(std::move(embedded).error());
-    else if (!original.ok())
-      problems.add(std::move(original).error());
-    else if (*embedded != *original)
-      problems.add(differs(path, "", "differs from the copy in the artifact"));
-    else
-      ++compared;
-  }
-  for (const std::string& name : in_source)
-    problems.add(
-        differs((checkpoint.folder / name).string(), "", "is in the source, not in the artifact"));
-  return compared;
+uint64_t compare_companions(const Reader& reader, const hf::Checkpoint& checkpoint,
+                            Problems& problems) {
+  std::set<std::string> names;
+  for (const hf::Companion& companion : checkpoint.companions) names.insert(companion.name);
+  const auto read = [&](const std::string& name) {
+    return read_small_file(checkpoint.folder / name, hf::kMaxCompanionBytes);
+  };
+  return check_companions(reader, checkpoint.folder, std::move(names), read, problems);
 }
 
 }  // namespace
@@ -174,7 +155,7 @@ SourceCounts check_source(const Reader& reader, const std::filesystem::path& pat
   problems.add(queue.drain());
   for (const auto& [name, file] : files)
     problems.add(differs((path / name).string(), "", "is in the source, not in the artifact"));
-  counts.companions = check_companions(reader, *checkpoint, problems);
+  counts.companions = compare_companions(reader, *checkpoint, problems);
   return counts;
 }
 

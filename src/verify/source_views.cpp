@@ -12,6 +12,7 @@
 #include "src/model/import.h"
 #include "src/model/source_read.h"
 #include "src/transcode/transcode.h"
+#include "src/verify/companions.h"
 
 namespace imp::verify {
 namespace {
@@ -127,35 +128,6 @@ Status check_tensor(const Reader& reader, const Source& source, uint32_t tensor,
   return {};
 }
 
-uint64_t check_companions(const Reader& reader, const Source& source, Problems& problems) {
-  std::vector<std::string> left = source.companions;
-  uint64_t compared = 0;
-  for (const artifact::CompanionRecord& record : reader.companions()) {
-    const std::string name(reader.string(record.name));
-    const std::string path = (source.folder / name).string();
-    const auto at = std::find(left.begin(), left.end(), name);
-    if (at == left.end()) {
-      problems.add(differs(path, "", "is in the artifact, not in the source"));
-      continue;
-    }
-    left.erase(at);
-    Result<std::string> embedded = reader.read_companion(record);
-    Result<std::string> original = model::read_companion(source, name);
-    if (!embedded.ok())
-      problems.add(std::move(embedded).error());
-    else if (!original.ok())
-      problems.add(std::move(original).error());
-    else if (*embedded != *original)
-      problems.add(differs(path, "", "differs from the copy in the artifact"));
-    else
-      ++compared;
-  }
-  for (const std::string& name : left)
-    problems.add(
-        differs((source.folder / name).string(), "", "is in the source, not in the artifact"));
-  return compared;
-}
-
 /// Files of the set are in order on both sides.
 bool same_files(const Reader& reader, const Source& source, Problems& problems) {
   const auto records = reader.source_files();
@@ -210,7 +182,9 @@ SourceCounts check_source_views(const Reader& reader, const std::filesystem::pat
   problems.add(queue.drain());
   counts.files = source.files.size();
   counts.tensors = source.tensors.size();
-  counts.companions = check_companions(reader, source, problems);
+  const auto read = [&](const std::string& name) { return model::read_companion(source, name); };
+  counts.companions = check_companions(
+      reader, source.folder, {source.companions.begin(), source.companions.end()}, read, problems);
   return counts;
 }
 

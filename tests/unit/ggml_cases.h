@@ -46,6 +46,16 @@ inline std::vector<uint32_t> half_places(GgmlType type) {
   }
 }
 
+/// A block of TQ1_0 with random bytes for elements gets bytes that its encoder writes: the least
+/// that is not below n / 243, n of five digits, or of four and a zero.
+inline void as_tq1_0_encodes(std::byte* block) {
+  for (uint32_t i = 0; i < 52; ++i) {
+    const uint32_t random = std::to_integer<uint32_t>(block[i]);
+    const uint32_t number = i < 48 ? random % 243 : random % 81 * 3;
+    block[i] = static_cast<std::byte>((number * 256 + 242) / 243);
+  }
+}
+
 /// Every bit random, but scales that are numbers.
 inline std::vector<std::byte> random_blocks(const GgmlTypeInfo& info, uint64_t count,
                                             std::mt19937& random) {
@@ -59,6 +69,7 @@ inline std::vector<std::byte> random_blocks(const GgmlTypeInfo& info, uint64_t c
       auto& byte = block[at + 1];
       if ((std::to_integer<uint32_t>(byte) & exponent) == exponent) byte ^= std::byte{0x40};
     }
+    if (info.type == GgmlType::kTq1_0) as_tq1_0_encodes(block);
     if (info.type == GgmlType::kMxfp4)
       block[0] = static_cast<std::byte>(std::to_integer<uint32_t>(block[0]) % 253);
     if (info.type == GgmlType::kNvfp4)

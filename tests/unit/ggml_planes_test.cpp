@@ -70,7 +70,8 @@ TEST(GgmlPlanes, TypesThatComeApart) {
   std::string names;
   for (const BlockPlanes* planes : planes_of_all_types()) names += name_of(*planes) + " ";
   EXPECT_EQ(names,
-            "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ2_0 MXFP4 NVFP4 ");
+            "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS TQ1_0 TQ2_0 MXFP4 "
+            "NVFP4 ");
 }
 
 TEST(GgmlPlanes, RandomBlocksComeBackByteForByte) {
@@ -81,12 +82,30 @@ TEST(GgmlPlanes, RandomBlocksComeBackByteForByte) {
       const uint64_t k = shape.blocks_per_row * info.block_elems;
       std::vector<std::byte> blocks(shape.rows * block_row_bytes(info.type, k));
       for (std::byte& b : blocks) b = static_cast<std::byte>(random());
+      if (info.type == GgmlType::kTq1_0)
+        for (uint64_t at = 0; at < blocks.size(); at += info.block_bytes)
+          testing::as_tq1_0_encodes(&blocks[at]);
+      EXPECT_TRUE(blocks_come_back(*planes, blocks)) << info.name;
       const Taken taken = take_apart(*planes, shape.rows, k, blocks);
       std::vector<std::byte> joined(blocks.size(), std::byte{0xA5});
       const Status status = join_fields(*planes, shape.rows, k, taken.fields(), joined);
       ASSERT_TRUE(status.ok()) << info.name << ": " << status.error().message;
       EXPECT_EQ(joined, blocks) << info.name;
     }
+}
+
+TEST(GgmlPlanes, BytesThatNoEncoderWritesAreNoticed) {
+  std::mt19937 random(24);
+  const GgmlTypeInfo& info = ggml_type_info(GgmlType::kTq1_0);
+  const BlockPlanes& planes = *block_planes(info.type);
+  auto blocks = random_blocks(info, 3, random);
+  ASSERT_TRUE(blocks_come_back(planes, blocks));
+  std::byte& byte = blocks[info.block_bytes + 7];
+  byte = std::byte{1};  // has the digits 00000, for which 0 is written
+  EXPECT_TRUE(blocks_come_back(planes, Bytes(blocks).first(info.block_bytes)));
+  EXPECT_FALSE(blocks_come_back(planes, blocks));
+  byte = std::byte{0};
+  EXPECT_TRUE(blocks_come_back(planes, blocks));
 }
 
 WeightFormat format_of(const BlockPlanes& planes, uint64_t rows, uint64_t k) {

@@ -96,7 +96,7 @@ TEST(Grouping, OnlyWithinOneParentAndOneLayer) {
 }
 
 TEST(Grouping, AnUnknownArchitectureHasNone) {
-  for (const char* architecture : {"", "GraniteForCausalLM", "llama"})
+  for (const char* architecture : {"", "GraniteSpeechForCausalLM", "llama"})
     EXPECT_TRUE(model_of(architecture, in_layer({"mlp.gate_proj", "mlp.up_proj"})).groups.empty())
         << architecture;
 }
