@@ -32,8 +32,8 @@ struct Plane {
   /// Codes or a plane of groups, in an order of the form's layout; what else there is lies in the
   /// form as in the source, but for the order of rows of a bias.
   bool is_packed() const;
-  /// How the source holds one expert's rows of `of`, a part of the operand. REQUIRES: codes, a plane
-  /// of groups or a bias of an operand that a GEMM takes.
+  /// How the source holds one expert's rows of `of`, a part of the operand. REQUIRES: codes, a
+  /// plane of groups or a bias of an operand that a GEMM takes.
   quant::PlaneCoding coding_of(const artifact::PartRecord& of) const;
   quant::PlaneCoding coding() const { return coding_of(*part); }
 };
