@@ -8,8 +8,7 @@
 
 #include "src/quant/ggml_blocks.h"
 #include "tests/reference/ggml_values.h"
-#include "tests/unit/ggml_cases.h"
-#include "tests/unit/gguf_bytes.h"
+#include "tests/unit/gguf_tensors.h"
 #include "tests/unit/unpack_run.h"
 #include "tests/unit/verify_run.h"
 
@@ -25,8 +24,7 @@ struct OneTensor {
   std::vector<std::byte> blocks;
 
   std::string file() const {
-    GgufFile gguf;
-    gguf.add("general.architecture", kGgufString, gguf.encoder.str("fixture"));
+    GgufFile gguf = fixture_gguf();
     const auto* data = reinterpret_cast<const char*>(blocks.data());
     gguf.tensors.push_back(
         {"w.weight", {k, n}, static_cast<uint32_t>(info.type), std::string(data, blocks.size())});

@@ -4,107 +4,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
-#include <stdexcept>
 
-#include "src/verify/verify.h"
-#include "tests/unit/artifact_sample.h"
 #include "tests/unit/conversion.h"
+#include "tests/unit/verify_subject.h"
 
 namespace imp::testing {
 namespace {
 
-using artifact::ComponentKind;
-using artifact::ComponentRecord;
-using artifact::FormRecord;
-using artifact::OperandRecord;
-using artifact::Reader;
-using verify::Level;
-using verify::Verdict;
-
 constexpr char kActOrder[] = "ct-v012-w4a16asym-g32-actordergroup-llama-small";
 constexpr uint16_t kPlain = 1, kMma64 = 2, kNative = 3;
-
-/// An artifact to be damaged in the bytes of one operand's form, with all digests right again.
-class Subject {
- public:
-  Subject(const std::string& bytes, std::string operand, uint16_t layout)
-      : damaged(bytes), operand_(std::move(operand)), layout_(layout) {}
-
-  OperandRecord& operand() { return damaged.operand(index()); }
-  FormRecord& form() {
-    OperandRecord& o = operand();
-    for (uint32_t f = o.first_form; f < o.first_form + o.form_count; ++f)
-      if (damaged.form(f).layout == layout_) return damaged.form(f);
-    throw std::runtime_error("no such form");
-  }
-  ComponentRecord& component(ComponentKind kind) {
-    const FormRecord& f = form();
-    for (uint32_t c = f.first_component; c < f.first_component + f.component_count; ++c)
-      if (damaged.component(c).kind == static_cast<uint16_t>(kind)) return damaged.component(c);
-    throw std::runtime_error("no such component");
-  }
-  /// Byte `at` of a component; from its end if negative.
-  char& byte(ComponentKind kind, int64_t at) {
-    const ComponentRecord& c = component(kind);
-    const auto size = static_cast<int64_t>(c.size_bytes);
-    return damaged.bytes[static_cast<size_t>(static_cast<int64_t>(c.offset_bytes) +
-                                             (at < 0 ? size + at : at))];
-  }
-  artifact::SourceTensorRecord& source_tensor(ComponentKind plane) {
-    const size_t count = damaged.entry(artifact::SectionType::kSourceTensors).record_count;
-    for (size_t i = 0; i < count; ++i) {
-      auto& t = damaged.source_tensor(i);
-      if (t.operand == index() && t.plane == static_cast<uint16_t>(plane)) return t;
-    }
-    throw std::runtime_error("no such source tensor");
-  }
-  std::string name_of(const artifact::SourceTensorRecord& tensor) {
-    const auto strings = damaged.entry(artifact::SectionType::kStrings).offset_bytes;
-    return damaged.bytes.substr(strings + tensor.name.offset_bytes, tensor.name.size_bytes);
-  }
-
-  verify::Report verify() {
-    make_digests_right();
-    verify::Options options;
-    options.artifact = folder_.write("subject.imp", damaged.bytes);
-    options.threads = 1;
-    options.all = true;
-    CollectingLog log;
-    return verify::run(options, log);
-  }
-
-  Damaged damaged;
-
- private:
-  Reader open() const {
-    Result<Reader> reader = open_bytes(folder_, damaged.bytes);
-    if (!reader.ok()) throw std::runtime_error(reader.error().to_line());
-    return std::move(reader).take();
-  }
-  uint32_t index() {
-    if (!index_) index_ = open().find_operand(operand_);
-    if (!index_) throw std::runtime_error("no operand " + operand_);
-    return *index_;
-  }
-  void make_digests_right() { testing::make_digests_right(damaged, folder_); }
-
-  const std::string operand_;
-  const uint16_t layout_;
-  std::optional<uint32_t> index_;
-  TempFolder folder_;
-};
-
-void expect_problem(const verify::Report& report, Level level, ErrorKind kind,
-                    const std::string& tensor, const std::string& fragment) {
-  EXPECT_FALSE(report.passed());
-  const verify::LevelReport& at = report.at(level);
-  ASSERT_FALSE(at.problems.empty()) << verify::level_name(level) << ": " << at.summary;
-  const Error& error = at.problems.front();
-  EXPECT_EQ(error_kind_name(error.kind), error_kind_name(kind)) << error.to_line();
-  EXPECT_EQ(error.tensor, tensor) << error.to_line();
-  EXPECT_NE(error.message.find(fragment), std::string::npos) << error.to_line();
-}
 
 class VerifySchemes : public ::testing::TestWithParam<const char*> {};
 
@@ -142,27 +50,10 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-/// One damage of one operand, which must be seen as this.
-struct Damage {
-  const char* what;
-  std::function<void(Subject&)> apply;
-  ErrorKind kind;
-  const char* fragment;
-  /// The source tensor that must be named; none: the operand.
-  std::optional<ComponentKind> names;
-};
-
 void expect_seen(const char* fixture_name, const std::string& operand, uint16_t layout, Level level,
                  const std::vector<Damage>& damages) {
-  const std::string artifact = artifact_of(fixture(fixture_name), {89, 120});
-  for (const Damage& damage : damages) {
-    SCOPED_TRACE(damage.what);
-    Subject subject(artifact, operand, layout);
-    std::string name = operand;
-    if (damage.names) name = subject.name_of(subject.source_tensor(*damage.names));
-    damage.apply(subject);
-    expect_problem(subject.verify(), level, damage.kind, name, damage.fragment);
-  }
+  expect_damages_seen(artifact_of(fixture(fixture_name), {89, 120}), operand, layout, level,
+                      damages);
 }
 
 constexpr char kDown[] = "model.layers.0.mlp.down_proj";
