@@ -68,7 +68,7 @@ struct GgufArchitecture {
   bool permuted = false;  ///< the converter permutes the rows of q and k (5.1)
   bool plus_one = false;  ///< norms are stored as w + 1 (5.2)
   const ExpertNames* experts = nullptr;
-  std::string_view experts_key = "";  ///< config.json's number of experts
+  std::string_view experts_key = {};  ///< config.json's number of experts
 
   bool has(Parts part) const { return (parts & part) != 0; }
 };
