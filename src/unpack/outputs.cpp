@@ -128,8 +128,7 @@ Result<std::optional<Entry>> describe_values(const Reader& reader, uint32_t sour
   } else if (is_as_it_is(tensor, scheme)) {
     entry.output.transform = Transform::kConvert;
     IMP_ASSIGN(entry.info.shape, shape_of_values(reader, source));
-  } else if (kind == ComponentKind::kCodes &&
-             (model::is_quantized(scheme) || is_sparse(tensor))) {
+  } else if (kind == ComponentKind::kCodes && (model::is_quantized(scheme) || is_sparse(tensor))) {
     entry.output.transform = Transform::kValues;
     entry.info.name = weight_name(entry.info.name);
     entry.info.shape = weight_shape(reader, source);

@@ -86,8 +86,7 @@ quant::PlaneCoding Plane::coding_of(const artifact::PartRecord& of) const {
   if (kind() == ComponentKind::kBias) return {encoding, dtype_bits, of.n_count, 1};
   const uint64_t group_rows = std::max(operand->group_rows, 1u);
   return {encoding, kind() == ComponentKind::kZeroPoint ? code_bits : dtype_bits,
-          tiles(of.n_count, group_rows),
-          model::groups_of(kind(), operand->group_size, operand->k)};
+          tiles(of.n_count, group_rows), model::groups_of(kind(), operand->group_size, operand->k)};
 }
 
 Result<Plane> find_plane(const Reader& reader, uint32_t tensor, std::optional<uint32_t> form_sm) {
