@@ -25,3 +25,7 @@ imp_test(plan
   SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_gguf_test.cpp unit/plan_index_test.cpp unit/plan_placement_test.cpp
           unit/plan_print_test.cpp unit/plan_steps_test.cpp
   LIBRARIES imp::plan imp_checkpoint_editor)
+imp_test(gguf_import_replay
+  SOURCES unit/gguf_import_replay_test.cpp fuzz/gguf_import_fuzz.cpp
+  LIBRARIES imp::model)
+imp_fuzzer(gguf_import_fuzz LIBRARIES imp::model INSTRUMENT imp_model)

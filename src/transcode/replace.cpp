@@ -185,16 +185,13 @@ class Replacer {
     return static_cast<uint32_t>(model_.source.tensors.size() - 1);
   }
 
-  /// "X.weight" and "X.weight_packed" are "X.suffix"; a stack "X" or "X_blocks" is "X_suffix", its
-  /// codes "X".
+  /// "X.weight" and "X.weight_packed" are "X.suffix". No producer of a target has stacks of rows:
+  /// codes of one keep its name, by which their values are known later, the others are "X_suffix".
   static std::string renamed(const std::string& name, const std::string& suffix) {
-    const auto without = [&](std::string_view ending) {
-      return name.substr(0, name.size() - ending.size());
-    };
     for (const std::string_view ending : {".weight", ".weight_packed"})
-      if (name.ends_with(ending)) return without(ending) + "." + suffix;
-    const std::string stack = name.ends_with("_blocks") ? without("_blocks") : name;
-    return suffix == "weight" ? stack : stack + "_" + suffix;
+      if (name.ends_with(ending)) return name.substr(0, name.size() - ending.size()) + "." + suffix;
+    const bool is_codes = suffix == "weight" || suffix == "weight_packed";
+    return is_codes ? name : name + "_" + suffix;
   }
 
   static void renumber(Weight& weight, const std::vector<uint32_t>& number) {

@@ -50,7 +50,7 @@ Result<Recorded> recorded_options(const Reader& reader) {
     std::vector<std::string> list;
     const auto at = recorded->find(key);
     if (at == recorded->end() || !at->is_array()) return list;
-    for (const auto& text : *at) list.push_back(text.is_string() ? text.get<std::string>() : "");
+    for (const auto& item : *at) list.push_back(item.is_string() ? item.get<std::string>() : "");
     return list;
   };
   options.import.as_is = flag("as_is");

@@ -181,6 +181,29 @@ TEST(GgufDelta, ProjectionsOfQwen3NextAreOneAgain) {
   EXPECT_EQ(whole.values(attn + "A_log"), gguf.rows("blk.0.ssm_a", 1, {0, 1, 2, 3}));
 }
 
+// The draft layer of the Qwen families has a number and a projection of its own in the hub.
+TEST(GgufDelta, DraftLayersHaveTheNamesOfTheHub) {
+  GgufModel gguf = small_tiled();
+  gguf.number("block_count", 2);
+  gguf.number("nextn_predict_layers", 1);
+  gguf.f32("blk.1.nextn.eh_proj.weight", {16, 8});
+  for (const char* norm :
+       {"nextn.enorm", "nextn.hnorm", "nextn.shared_head_norm", "attn_norm", "post_attention_norm"})
+    gguf.f32("blk.1." + std::string(norm) + ".weight", {8});
+  gguf.f32("blk.1.attn_q.weight", {8, 16});
+  const ImportedGguf imported(gguf);
+  ASSERT_TRUE(imported.model.ok()) << imported.error_line();
+  EXPECT_EQ(imported.tensor("mtp.fc.weight")->shape, (Shape{8, 16}));
+  EXPECT_EQ(imported.values("mtp.pre_fc_norm_embedding.weight"),
+            gguf.rows("blk.1.nextn.enorm.weight", 8, {0}));
+  EXPECT_EQ(imported.values("mtp.pre_fc_norm_hidden.weight"),
+            gguf.rows("blk.1.nextn.hnorm.weight", 8, {0}));
+  EXPECT_EQ(imported.weight("mtp.norm.weight")->stored_as, StoredAs::kPlusOne);
+  EXPECT_EQ(imported.values("mtp.layers.0.self_attn.q_proj.weight"),
+            gguf.rows("blk.1.attn_q.weight", 16 * 8, {0}));
+  EXPECT_NE(imported.tensor("mtp.layers.0.input_layernorm.weight"), nullptr);
+}
+
 // V heads of 2 columns, blocks of 32.
 TEST(GgufDelta, ColumnsInsideABlockCannotMove) {
   GgufModel gguf = small_tiled();

@@ -235,29 +235,33 @@ TEST(TranscodedModel, AStackStaysOneTensorOfEachKind) {
   CheckpointEditor editor(kMoe);
   stack_experts(editor, "down_proj");
   const std::string name = kExperts + "down_proj";
-  Imported imported(editor);
-  ASSERT_TRUE(transcode_model(imported, {"layers\\.0\\..*experts.*down_proj=nvfp4"}).ok());
-  const Weight& weight = *imported.find(name);
-  ASSERT_TRUE(weight.stacked);
-  EXPECT_EQ(weight.shape, (Shape{64, 16}));
-  EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kCodes),
-            Forms{name + " U8 [2, 64, 16]"});
-  EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kBlockScale),
-            Forms{name + "_weight_scale F8_E4M3 [2, 64, 2]"});
-  EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kMultiplier),
-            Forms{name + "_weight_scale_2 F32 [2]"});
-  EXPECT_EQ(weight.multipliers.size(), 2u);
+  for (const std::string target : {"nvfp4", "nvfp4-ct"}) {
+    Imported imported(editor);
+    ASSERT_TRUE(transcode_model(imported, {"layers\\.0\\..*experts.*down_proj=" + target}).ok());
+    const Weight& weight = *imported.find(name);
+    ASSERT_TRUE(weight.stacked);
+    EXPECT_EQ(weight.shape, (Shape{64, 16}));
+    EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kCodes),
+              Forms{name + " U8 [2, 64, 16]"});
+    EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kBlockScale),
+              Forms{name + "_weight_scale F8_E4M3 [2, 64, 2]"});
+    EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kMultiplier),
+              Forms{name + (target == "nvfp4" ? "_weight_scale_2 F32 [2]"
+                                              : "_weight_global_scale F32 [2]")});
+    EXPECT_EQ(weight.multipliers.size(), 2u);
+  }
 }
 
-TEST(TranscodedModel, AStackOfBlocksIsNamedAsOneOfValues) {
+// By the ending imp-unpack knows that the hub has the values transposed.
+TEST(TranscodedModel, AStackOfBlocksKeepsItsName) {
   Imported imported("other-mxfp4-gptoss");
   ASSERT_TRUE(transcode_model(imported, {"layers\\.0\\..*experts.*down_proj=int8"}).ok());
   const std::string name = kExperts + "down_proj";
   const Weight& weight = *imported.find(name);
   EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kCodes),
-            Forms{name + " I8 [4, 64, 96]"});
+            Forms{name + "_blocks I8 [4, 64, 96]"});
   EXPECT_EQ(forms_of(*imported.model, weight, ComponentKind::kBlockScale),
-            Forms{name + "_weight_scale F32 [4, 64, 1]"});
+            Forms{name + "_blocks_weight_scale F32 [4, 64, 1]"});
   for (const char* ending : {"_blocks", "_scales"})
     EXPECT_EQ(only(*imported.model, name + ending, Disposition::kIgnored).reason,
               "transcoded to int8");

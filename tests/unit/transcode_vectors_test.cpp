@@ -95,7 +95,8 @@ std::string plane_of(const std::vector<float>& values, bool bf16) {
 
 /// The weight's planes as the artifact gives them back. `top`: a value of its last group.
 CheckpointEditor transcoded(const std::string& target, const std::string& dtype,
-                            const std::vector<Vector>& vectors, float top) {
+                            const std::vector<Vector>& vectors, float top,
+                            std::optional<layouts::LayoutId> layout = std::nullopt) {
   std::vector<float> values(kRows * kColumns, 0.0f);
   for (size_t v = 0; v < vectors.size(); ++v)
     std::copy(vectors[v].x.begin(), vectors[v].x.end(),
@@ -109,6 +110,7 @@ CheckpointEditor transcoded(const std::string& target, const std::string& dtype,
   convert::Options options = options_for(editor.write(folder.path()), {89});
   options.include = {"layers\\.0\\..*out_proj"};
   options.transcode = rules_of({"out_proj=" + target});
+  options.plan.layout = layout;
   CollectingLog log;
   const auto bytes = convert_to_memory(options, log);
   if (!bytes.ok()) throw std::runtime_error(bytes.error().to_line());
@@ -154,19 +156,21 @@ Counts expect_nvfp4(const std::string& target, const Vectors& all, const std::st
 
 TEST(TranscodeVectors, Nvfp4OfModelOpt) {
   Vectors all;
-  for (const auto& row : json_of("modelopt-nvfp4-vectors.json").at("rows")) {
+  const auto json = json_of("modelopt-nvfp4-vectors.json");
+  for (const auto& row : json.at("rows")) {
     const auto x = floats_at(row.at("in"));
     const float global = floats_at(row.at("gs")).at(0);
     if (!all_finite(x) || !std::isfinite(global) || global == 0) continue;  // no promise
     all[{"f32", global}].push_back({x, unhex(row.at("packed")), unhex(row.at("scale"))});
   }
   const Counts counts = expect_nvfp4("nvfp4", all, ".weight", ".weight_scale_2");
-  EXPECT_GE(counts.compared, 100u) << counts.skipped << " skipped";
+  EXPECT_GE(counts.compared, 180u) << counts.skipped << " skipped";
 }
 
 TEST(TranscodeVectors, Nvfp4OfCompressedTensors) {
   Vectors all;
-  for (const auto& row : json_of("ct-nvfp4-vectors.json").at("rows")) {
+  const auto json = json_of("ct-nvfp4-vectors.json");
+  for (const auto& row : json.at("rows")) {
     const auto x = floats_at(row.at("x"));
     const float global = floats_at(row.at("global_scale")).at(0);
     if (!all_finite(x)) continue;  // no promise
@@ -174,27 +178,30 @@ TEST(TranscodeVectors, Nvfp4OfCompressedTensors) {
         {x, unhex(row.at("packed")), unhex(row.at("scale_e4m3"))});
   }
   const Counts counts = expect_nvfp4("nvfp4-ct", all, ".weight_packed", ".weight_global_scale");
-  EXPECT_GE(counts.compared, 100u) << counts.skipped << " skipped";
+  EXPECT_GE(counts.compared, 160u) << counts.skipped << " skipped";
 }
 
 void expect_mxfp4(const std::string& target, const std::string& dtype,
                   const std::vector<Vector>& vectors, const std::string& codes_name) {
   ASSERT_GT(vectors.size(), 20u);
   ASSERT_LT(vectors.size(), kRows * kColumns / 32);
-  CheckpointEditor got = transcoded(target, dtype, vectors, 1.0f);
+  // mma64 cannot hold the largest of these scales.
+  CheckpointEditor got = transcoded(target, dtype, vectors, 1.0f, layouts::LayoutId::kPlain);
   expect_planes(got, vectors, codes_name);
 }
 
 TEST(TranscodeVectors, Mxfp4OfModelOpt) {
   std::vector<Vector> vectors;
-  for (const auto& row : json_of("modelopt-mx-vectors.json").at("mxfp4"))
+  const auto json = json_of("modelopt-mx-vectors.json");
+  for (const auto& row : json.at("mxfp4"))
     vectors.push_back({floats_at(row.at("in")), unhex(row.at("packed")), unhex(row.at("scale"))});
   expect_mxfp4("mxfp4", "f32", vectors, ".weight");
 }
 
 TEST(TranscodeVectors, Mxfp4OfCompressedTensors) {
   std::map<std::string, std::vector<Vector>> all;
-  for (const auto& row : json_of("ct-mx-vectors.json").at("rows")) {
+  const auto json = json_of("ct-mx-vectors.json");
+  for (const auto& row : json.at("rows")) {
     const auto x = floats_at(row.at("x"));
     if (row.at("scheme") != "MXFP4A16" || !all_finite(x)) continue;  // no promise
     all[row.at("dtype")].push_back({x, unhex(row.at("codes")), unhex(row.at("scale_byte"))});

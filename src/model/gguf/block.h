@@ -18,14 +18,13 @@ struct BlockJob {
   const Facts& facts;
   const StoredBlock& stored;
   uint32_t number;
+  std::string prefix;  ///< of its layer's names: "model.layers.0."
   bool assume_unpermuted_qk;
   ViewWriter& writer;
   Log& log;
 
   const Source& source() const { return writer.source(); }
-  std::string layer(std::string_view leaf) const {
-    return "model.layers." + std::to_string(number) + "." + std::string(leaf);
-  }
+  std::string layer(std::string_view leaf) const { return prefix + std::string(leaf); }
   /// nullptr unless the block has this module, with its weight.
   const StoredModule* find(std::string_view name) const {
     const auto it = stored.find(name);

@@ -146,7 +146,7 @@ Status add_open_stacks(const BlockJob& job, const StoredModule& gate, const Stor
 Status add_legacy(const BlockJob& job, const ExpertPart& part) {
   for (uint64_t e = 0; e < job.facts.experts; ++e) {
     const StoredModule* module = job.find(std::string(part.legacy) + "." + std::to_string(e));
-    if (module == nullptr) continue;  // the layer is dense, or the gap is found by the model
+    if (module == nullptr) break;  // the layer is dense, or some are missing, which is found later
     IMP_TRY(check_matrix(job.facts, job.source(), module->weight, part.hidden));
     IMP_TRY(add_linear(job.writer, job.layer(of_expert(job.facts.family->experts->*part.hub, e)),
                        *module, all_rows(job.source(), *module), PlaneNames::kModule));

@@ -73,6 +73,12 @@ Status read_delta(const Metadata& metadata, DeltaHeads& delta) {
 
 }  // namespace
 
+uint64_t num_layers(const Facts& facts, const StoredModules& stored) {
+  const auto last = stored.blocks.find(static_cast<uint32_t>(facts.blocks - 1));
+  const bool held = last != stored.blocks.end() && last->second.contains("nextn.eh_proj");
+  return held && facts.drafts < facts.blocks ? facts.blocks - facts.drafts : facts.blocks;
+}
+
 Result<Facts> read_facts(const Metadata& metadata) {
   Facts facts;
   IMP_ASSIGN(const auto experts, metadata.find_number("expert_count"));
@@ -82,6 +88,8 @@ Result<Facts> read_facts(const Metadata& metadata) {
   if (facts.blocks == 0 || facts.blocks > kMaxBlocks)
     return metadata.error("metadata '" + metadata.full_key("block_count") + "' is " +
                           std::to_string(facts.blocks));
+  IMP_ASSIGN(const auto drafts, metadata.find_number("nextn_predict_layers"));
+  facts.drafts = drafts.value_or(0);
   if (facts.experts > kMaxSize)
     return metadata.error("metadata '" + metadata.full_key("expert_count") + "' is " +
                           std::to_string(facts.experts));

@@ -7,6 +7,7 @@
 #include "src/base/result.h"
 #include "src/model/gguf/architectures.h"
 #include "src/model/gguf/metadata.h"
+#include "src/model/gguf/stored_modules.h"
 
 namespace imp::model {
 
@@ -21,12 +22,16 @@ struct DeltaHeads {
 struct Facts {
   const GgufArchitecture* family = nullptr;
   uint64_t blocks = 0;  ///< draft layers included
+  uint64_t drafts = 0;  ///< nextn_predict_layers; not all files hold them
   uint64_t hidden = 0;
   std::vector<uint64_t> heads;     ///< one a block
   std::vector<uint64_t> kv_heads;  ///< one a block
   uint64_t experts = 0;            ///< 0: dense
   DeltaHeads delta;
 };
+
+/// Layers of the model: blocks without those of a draft model that the file holds.
+uint64_t num_layers(const Facts& facts, const StoredModules& stored);
 
 /// Errors: kUnsupportedArchitecture for an architecture that is not known here; kBadConfig for
 /// numbers that are missing, of another kind or absurd.

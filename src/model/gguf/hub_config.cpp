@@ -132,14 +132,6 @@ void add_inferred(const StoredModules& stored, const Source& source, json& confi
 
 }  // namespace
 
-uint64_t num_layers(const Metadata& metadata, const Facts& facts, const StoredModules& stored) {
-  const gguf::Value* key = metadata.find("nextn_predict_layers");
-  const uint64_t drafts = key == nullptr ? 0 : key->as_uint().value_or(0);
-  const auto last = stored.blocks.find(static_cast<uint32_t>(facts.blocks - 1));
-  const bool held = last != stored.blocks.end() && last->second.contains("nextn.eh_proj");
-  return held && drafts < facts.blocks ? facts.blocks - drafts : facts.blocks;
-}
-
 Result<json> hub_config(const Metadata& metadata, const Facts& facts, const StoredModules& stored,
                         const Source& source) {
   json config = json::object();
@@ -148,7 +140,7 @@ Result<json> hub_config(const Metadata& metadata, const Facts& facts, const Stor
   for (const KeyRow& row : kKeys) copy_key(metadata, row.gguf, row.hub, config);
   if (facts.family->name == "granite")
     for (const KeyRow& row : kGraniteKeys) copy_key(metadata, row.gguf, row.hub, config);
-  config["num_hidden_layers"] = num_layers(metadata, facts, stored);
+  config["num_hidden_layers"] = num_layers(facts, stored);
   const gguf::Value* feed = metadata.find("feed_forward_length");
   if (feed != nullptr) config["intermediate_size"] = largest(*feed);
   const gguf::Value* head = metadata.find("attention.key_length");

@@ -15,9 +15,6 @@ namespace imp::model {
 Result<nlohmann::json> hub_config(const Metadata& metadata, const Facts& facts,
                                   const StoredModules& stored, const Source& source);
 
-/// Layers of the model: blocks without those of a draft model that the file holds.
-uint64_t num_layers(const Metadata& metadata, const Facts& facts, const StoredModules& stored);
-
 /// Member "gguf" of the configuration: provenance, a summary of the tokenizer, and the factors of
 /// the rotation that the file holds as tensors. Errors: kIo.
 Result<nlohmann::json> gguf_member(const Metadata& metadata, const Source& source);

@@ -46,8 +46,9 @@ const ModuleRow* find_row(std::span<const ModuleRow> rows, std::string_view name
 
 class HubTensors {
  public:
-  HubTensors(const Facts& facts, const ImportOptions& options, ViewWriter& writer, Log& log)
-      : facts_(facts), options_(options), writer_(writer), log_(log) {}
+  HubTensors(const Facts& facts, uint64_t layers, const ImportOptions& options, ViewWriter& writer,
+             Log& log)
+      : facts_(facts), layers_(layers), options_(options), writer_(writer), log_(log) {}
 
   Status add_top(const StoredBlock& top, bool tied) {
     for (const auto& [name, module] : top) {
@@ -69,7 +70,8 @@ class HubTensors {
   }
 
   Status add_block(uint32_t number, const StoredBlock& stored) {
-    const BlockJob job{facts_, stored, number, options_.assume_unpermuted_qk, writer_, log_};
+    const BlockJob job{facts_,  stored, number, prefix_of(number), options_.assume_unpermuted_qk,
+                       writer_, log_};
     for (const auto& [name, module] : stored)
       if (const ModuleRow* row = find_row(block_rows(), name, facts_))
         IMP_TRY(add_row(job, module, *row));
@@ -112,7 +114,15 @@ class HubTensors {
  private:
   const Source& source() const { return writer_.source(); }
 
+  /// Draft layers lie behind the last one; in some families they have numbers of their own.
+  std::string prefix_of(uint64_t number) const {
+    const bool own = facts_.family->has(kDeltaFused) || facts_.family->has(kDeltaTiled);
+    if (number < layers_ || !own) return "model.layers." + std::to_string(number) + ".";
+    return "mtp.layers." + std::to_string(number - layers_) + ".";
+  }
+
   std::string hub_name(const BlockJob& job, const ModuleRow& row) const {
+    if (row.hub.starts_with("mtp.")) return std::string(row.hub);
     if (row.gguf == "ffn_gate_inp") return job.layer(facts_.family->experts->router);
     if (row.gguf.ends_with("_shexp") && (row.parts & kShared) != 0)
       return job.layer(std::string(facts_.family->experts->shared) + "." + std::string(row.hub));
@@ -147,6 +157,7 @@ class HubTensors {
   }
 
   const Facts& facts_;
+  const uint64_t layers_;
   const ImportOptions& options_;
   ViewWriter& writer_;
   Log& log_;
@@ -171,7 +182,7 @@ Status check_matrix(const Facts& facts, const Source& source, uint32_t stored, H
 
 Status add_hub_tensors(const Facts& facts, const StoredModules& stored,
                        const ImportOptions& options, ViewWriter& writer, Log& log) {
-  HubTensors tensors(facts, options, writer, log);
+  HubTensors tensors(facts, num_layers(facts, stored), options, writer, log);
   IMP_TRY(tensors.add_top(stored.top, is_tied(stored)));
   for (const auto& [number, block] : stored.blocks) IMP_TRY(tensors.add_block(number, block));
   return tensors.add_rest();
