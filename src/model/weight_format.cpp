@@ -28,4 +28,24 @@ quant::WeightFormat weight_format(Scheme scheme) {
   return format;
 }
 
+bool is_scale_dtype(Scheme scheme, artifact::ComponentKind plane, Dtype dtype) {
+  using enum artifact::ComponentKind;
+  if (is_ggml_planes(scheme)) {
+    if (!has_super_scale(scheme) || plane == kSuperScale || plane == kSuperMin)
+      return dtype == Dtype::kF16;
+    return dtype == (has_group_min(scheme) ? Dtype::kU8 : Dtype::kI8);
+  }
+  switch (dtype) {
+    case Dtype::kF32:
+    case Dtype::kBF16:
+    case Dtype::kF16:
+    case Dtype::kF8E4M3:
+    case Dtype::kF8E8M0:
+    case Dtype::kU8:  // an e8m0 byte
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace imp::model

@@ -11,6 +11,7 @@
 #include "src/base/interrupt.h"
 #include "src/model/weight_format.h"
 #include "src/quant/bitmask.h"
+#include "src/unpack/followed_plane.h"
 #include "src/unpack/stream.h"
 
 namespace imp::unpack {
@@ -37,75 +38,6 @@ WeightFormat format_of(const Plane& codes) {
   format.group_rows = std::max(operand.group_rows, 1u);
   return format;
 }
-
-/// Bitmasks, row offsets and what they say the places of come whole.
-bool has_rows(const Plane& plane) {
-  return quant::has_canonical(static_cast<quant::Encoding>(plane.tensor->encoding)) &&
-         plane.kind() != ComponentKind::kBitmask && plane.kind() != ComponentKind::kRowOffsets;
-}
-
-/// A plane that is read along with the codes, rows ascending, and held against its digest once all
-/// of it was read.
-class FollowedPlane {
- public:
-  explicit FollowedPlane(const Reader& reader) : reader_(reader) {}
-
-  /// Go on with this tensor; the one before is checked.
-  Status open(const Plane& plane) {
-    if (plane_ && plane_->tensor == plane.tensor) return {};
-    IMP_TRY(finish());
-    plane_ = plane;
-    digest_ = Xxh3Stream();
-    read_ = 0;
-    rows_.reset();
-    if (!has_rows(plane)) return {};
-    IMP_ASSIGN(PlaneRows rows, PlaneRows::open(reader_, plane));
-    rows_.emplace(std::move(rows));
-    return {};
-  }
-  bool is_open() const { return plane_.has_value(); }
-  /// REQUIRES: an encoding that has rows.
-  const PlaneRows& rows() const { return *rows_; }
-  const Plane& plane() const { return *plane_; }
-
-  Status read(uint64_t expert, uint64_t row, uint64_t count) {
-    IMP_TRY(rows_->read(expert, row, count, true, slab_));
-    update(slab_.source);
-    return {};
-  }
-  /// A whole expert of a plane without rows.
-  Status read_whole(uint64_t expert) {
-    IMP_ASSIGN(slab_.source, read_stored(reader_, *plane_, expert));
-    slab_.converted.clear();
-    update(slab_.source);
-    return {};
-  }
-  Bytes canonical() const { return slab_.canonical(); }
-  /// From row `row` of the slab on.
-  Bytes canonical_from(uint64_t row) const {
-    return canonical().subspan(quant::canonical_bytes(quant::with_rows(rows_->coding(), row)));
-  }
-  Bytes source() const { return slab_.source; }
-
-  /// The digest, unless the tensor holds experts that nobody asked for.
-  Status finish() {
-    if (!plane_ || read_ != plane_->tensor->size_bytes) return {};
-    return check_digest(reader_, *plane_, digest_.digest());
-  }
-
- private:
-  void update(Bytes bytes) {
-    digest_.update(bytes);
-    read_ += bytes.size();
-  }
-
-  const Reader& reader_;
-  std::optional<Plane> plane_;
-  std::optional<PlaneRows> rows_;
-  PlaneSlab slab_;
-  Xxh3Stream digest_;
-  uint64_t read_ = 0;
-};
 
 class ValueStream {
  public:
@@ -180,13 +112,22 @@ class ValueStream {
     const bool min = model::has_group_min(scheme), super = model::has_super_scale(scheme);
     IMP_TRY(check_plane(mins_, min, "group mins"));
     IMP_TRY(check_plane(super_scales_, super, "super scales"));
-    return check_plane(super_mins_, super && min, "super mins");
+    IMP_TRY(check_plane(super_mins_, super && min, "super mins"));
+    return scales_.is_open() ? check_dtype(scales_) : Status{};
   }
 
   Status check_plane(const FollowedPlane& plane, bool wanted, const std::string& what) const {
-    if (plane.is_open() == wanted) return {};
-    return missing(wanted ? "no source tensor is its " + what
-                          : "has " + what + ", which its scheme has not");
+    if (plane.is_open() != wanted)
+      return missing(wanted ? "no source tensor is its " + what
+                            : "has " + what + ", which its scheme has not");
+    return wanted ? check_dtype(plane) : Status{};
+  }
+
+  Status check_dtype(const FollowedPlane& plane) const {
+    const auto dtype = static_cast<Dtype>(plane.plane().tensor->dtype);
+    if (model::is_scale_dtype(plane_.scheme(), plane.plane().kind(), dtype)) return {};
+    return missing("its scales have dtype " + std::string(dtype_name(dtype)) +
+                   ", which its scheme has not");
   }
 
   Status follow(ComponentKind kind, uint64_t expert, FollowedPlane& plane) {

@@ -11,6 +11,7 @@
 #include "kernels/layouts/registry.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
+#include "src/model/weight_format.h"
 
 namespace imp::verify {
 namespace {
@@ -22,28 +23,6 @@ using model::Scheme;
 
 Error fault(const FormView& view, ErrorKind kind, const std::string& what) {
   return Error{kind, what, view.reader.path(), view.name()};
-}
-
-/// Of the numbers in a plane of groups. Those of GGUF's blocks are F16, and integers under a super
-/// scale: mins unsigned, scales of codes that have no min signed.
-bool is_dtype_of(Scheme scheme, ComponentKind plane, Dtype dtype) {
-  if (model::is_ggml_planes(scheme)) {
-    if (!model::has_super_scale(scheme) || plane == ComponentKind::kSuperScale ||
-        plane == ComponentKind::kSuperMin)
-      return dtype == Dtype::kF16;
-    return dtype == (model::has_group_min(scheme) ? Dtype::kU8 : Dtype::kI8);
-  }
-  switch (dtype) {
-    case Dtype::kF32:
-    case Dtype::kBF16:
-    case Dtype::kF16:
-    case Dtype::kF8E4M3:
-    case Dtype::kF8E8M0:
-    case Dtype::kU8:  // an e8m0 byte
-      return true;
-    default:
-      return false;
-  }
 }
 
 /// Components that hold weights in an order of the layout, as its specification has them.
@@ -139,7 +118,7 @@ Status check_weight_components(const FormView& view, const PlaneTable& planes) {
   for (const ComponentKind kind : kGroupPlanes) {
     const ComponentRecord* component = view.reader.find_component(view.form, kind);
     if (component != nullptr && kind != ComponentKind::kZeroPoint &&
-        !is_dtype_of(view.scheme(), kind, static_cast<Dtype>(component->dtype)))
+        !model::is_scale_dtype(view.scheme(), kind, static_cast<Dtype>(component->dtype)))
       return fault(view, ErrorKind::kBadRecord, "the block scales have a dtype that no scale has");
     if (!view.is_packed(kind) && (view.needs(kind) || component != nullptr))
       IMP_TRY(check_as_in_source(view, planes, kind));
