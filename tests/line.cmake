@@ -15,5 +15,5 @@ imp_test(gguf_line
 # Weights that are quantised anew.
 imp_test(transcode
   SOURCES unit/transcode_rules_test.cpp unit/transcode_model_test.cpp unit/transcode_line_test.cpp
-          unit/transcode_vectors_test.cpp unit/transcode_artifact_test.cpp
+          unit/transcode_vectors_test.cpp unit/transcode_artifact_test.cpp unit/transcode_refusal_test.cpp
   LIBRARIES imp::reference imp::inspect imp::verify imp::unpack imp::convert imp_checkpoint_editor)

@@ -60,7 +60,7 @@ struct Totals {
 Totals totals_of(const Model& model) {
   Totals t;
   for (const model::SourceTensor& tensor : model.source.tensors) {
-    t.source_bytes += tensor.size_bytes;
+    if (tensor.made == nullptr) t.source_bytes += tensor.size_bytes;
     if (tensor.disposition == model::Disposition::kConverted) ++t.converted;
     if (tensor.disposition == model::Disposition::kCopied) ++t.copied;
     if (tensor.disposition == model::Disposition::kIgnored) ++t.ignored;

@@ -234,6 +234,25 @@ TEST(TranscodeLine, PlanesAreThoseOfTranscodeRow) {
   }
 }
 
+TEST(TranscodeLine, ComputedTensorsAreNoBytesOfTheSource) {
+  convert::Options options = options_for(fixture("other-bf16-qwen3next"), {89});
+  const auto source_bytes = [&] {
+    CollectingLog log;
+    const auto prepared = convert::prepare(options, log);
+    if (!prepared.ok()) throw std::runtime_error(prepared.error().to_line());
+    std::ostringstream out;
+    plan::print_plan_json(out, prepared->model, prepared->plan, 1);
+    return json::parse(out.str()).at("inventory").at("source_bytes").get<uint64_t>();
+  };
+  const uint64_t before = source_bytes();
+  uint64_t bytes = 0;
+  const CheckpointEditor source("other-bf16-qwen3next");
+  for (const EditedTensor& t : source.tensors()) bytes += t.bytes.size();
+  EXPECT_EQ(before, bytes);
+  options.transcode = rules_of({"down_proj=nvfp4"});
+  EXPECT_EQ(source_bytes(), before);
+}
+
 TEST(TranscodeLine, ThePlanSaysWhatTheManifestSays) {
   convert::Options options = options_for(fixture("other-bf16-qwen3next"), {89});
   options.transcode = rules_of({"down_proj=nvfp4"});
