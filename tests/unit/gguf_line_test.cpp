@@ -64,7 +64,8 @@ std::vector<std::byte> joined(const OneTensor& made, CheckpointEditor& unpacked)
   };
   const quant::BlockPlanes* planes = quant::block_planes(made.info.type);
   const Bytes codes = bytes_of(unpacked.has("w.weight") ? "w.weight" : "w.weight_packed");
-  if (planes == nullptr) return {codes.begin(), codes.end()};
+  // Of types that come apart the importer may keep the blocks all the same (TQ1_0).
+  if (planes == nullptr || !unpacked.has("w.weight_scale")) return {codes.begin(), codes.end()};
   std::vector<std::byte> blocks(made.blocks.size());
   const Status status =
       quant::join_fields(*planes, made.n, made.k,
