@@ -16,7 +16,7 @@ imp_test(gguf
   SOURCES unit/gguf_header_test.cpp unit/gguf_limits_test.cpp unit/gguf_checkpoint_test.cpp
           unit/gguf_corpus_test.cpp unit/gguf_frame_test.cpp unit/gguf_fuzz_replay_test.cpp unit/gguf_spec_test.cpp
           fuzz/gguf_header_fuzz.cpp
-  LIBRARIES imp::gguf)
+  LIBRARIES imp::gguf PkgConfig::imp_re2)
 target_compile_definitions(gguf_test PRIVATE IMP_GGUF_SPEC="${PROJECT_SOURCE_DIR}/formats/gguf/SPEC.md")
 
 imp_fuzzer(safetensors_header_fuzz LIBRARIES imp::safetensors INSTRUMENT imp_safetensors)

@@ -35,10 +35,10 @@ void print_import(const Result<Model>& imported, std::ostream& out) {
   for (const Weight& w : model.weights) width = std::max(width, printable(w.name).size());
   out << fmt::format("\nimp-convert takes it as {}, {}, {}:\n", printable(model.architecture),
                      printable(model.producer), printable(model.quantization));
-  out << fmt::format("{:<{}}  {:<18} {:<9} {:<18} {}\n", "module", width, "role", "scheme", "shape",
-                     "why");
+  out << fmt::format("{:<{}}  {:<18} {:<11} {:<18} {}\n", "module", width, "role", "scheme",
+                     "shape", "why");
   for (const Weight& w : model.weights)
-    out << fmt::format("{:<{}}  {:<18} {:<9} {:<18} {}{}\n", printable(w.name), width,
+    out << fmt::format("{:<{}}  {:<18} {:<11} {:<18} {}{}\n", printable(w.name), width,
                        role_name(w.role), scheme_name(w.scheme), shape_text(w), printable(w.why),
                        w.tied_head ? " (also the output head, tied)" : "");
 }

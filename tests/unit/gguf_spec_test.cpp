@@ -1,8 +1,8 @@
 // formats/gguf/SPEC.md's table of types against the one in the code.
 #include <gtest/gtest.h>
+#include <re2/re2.h>
 
 #include <fstream>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -13,17 +13,18 @@ namespace {
 
 TEST(GgufSpec, TypeTableIsTheCodes) {
   std::ifstream in(IMP_GGUF_SPEC);
-  const std::regex row(R"(\| (\d+) \| (\w+) \| (\d+) \| (\d+) \|.*)");
+  const re2::RE2 row(R"(\| (\d+) \| (\w+) \| (\d+) \| (\d+) \|.*)");
   std::vector<std::string> seen;
   for (std::string line; std::getline(in, line);) {
-    std::smatch cells;
-    if (!std::regex_match(line, cells, row)) continue;
-    const auto* type = find_ggml_type(static_cast<uint32_t>(std::stoul(cells[1])));
+    uint32_t id = 0, elems = 0, bytes = 0;
+    std::string name;
+    if (!re2::RE2::FullMatch(line, row, &id, &name, &elems, &bytes)) continue;
+    const auto* type = find_ggml_type(id);
     ASSERT_NE(type, nullptr) << line;
-    EXPECT_EQ(type->name, cells[2].str());
-    EXPECT_EQ(type->block_elems, std::stoul(cells[3])) << line;
-    EXPECT_EQ(type->block_bytes, std::stoul(cells[4])) << line;
-    seen.push_back(cells[2]);
+    EXPECT_EQ(type->name, name);
+    EXPECT_EQ(type->block_elems, elems) << line;
+    EXPECT_EQ(type->block_bytes, bytes) << line;
+    seen.push_back(name);
   }
   EXPECT_EQ(seen.size(), ggml_types().size());
 }
