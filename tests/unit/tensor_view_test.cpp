@@ -233,7 +233,7 @@ TEST(TensorView, AnyByteRangeOfATensorCanBeRead) {
   Stored stored;
   const uint32_t a = stored.add(6, 2);
   SourceTensor tensor;
-  tensor.view = TensorView{};
+  tensor.view.emplace();
   tensor.view->columns = 2;
   tensor.view->pieces = {{a, 0, 6}};
   tensor.view->order = RowOrder::kRopePairs;
