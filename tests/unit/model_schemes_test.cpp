@@ -35,7 +35,7 @@ TEST(GgmlSchemes, SayWhatThePlanesOfTheirTypesAre) {
       EXPECT_EQ(group_size_of(scheme), planes->group_size) << info.name;
     }
   }
-  EXPECT_EQ(apart, 15u);
+  EXPECT_EQ(apart, 16u);
 }
 
 TEST(GgmlSchemes, BlocksOfEachTypeAreASchemeOfTheirOwn) {

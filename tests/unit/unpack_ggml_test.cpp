@@ -20,7 +20,7 @@ using unpack::ValueConverter;
 
 std::vector<float> floats_of(Bytes bytes) {
   std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
   return values;
 }
 std::vector<float> floats_of(const std::string& bytes) {
