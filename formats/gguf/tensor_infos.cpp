@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "src/base/checked.h"
+#include "src/base/repeated_name.h"
 #include "src/base/text.h"
 
 namespace imp::gguf {
@@ -110,16 +111,10 @@ Status check_range(const TensorInfo& tensor, uint64_t data_bytes) {
 }
 
 Status check_unique_names(const std::vector<TensorInfo>& tensors) {
-  std::vector<uint32_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return tensors[a].name < tensors[b].name; });
-  const auto twice = std::adjacent_find(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return tensors[a].name == tensors[b].name;
-  });
-  if (twice == order.end()) return {};
+  const std::string* twice = repeated_name(tensors);
+  if (twice == nullptr) return {};
   return Error{ErrorKind::kDuplicateName, "occurs twice in the tensor infos, expected once", "",
-               tensors[*twice].name};
+               *twice};
 }
 
 /// REQUIRES: every range lies in the data section, so that no sum here wraps.

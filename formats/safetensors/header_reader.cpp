@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 #include <string_view>
 
 #include "formats/safetensors/header.h"
 #include "formats/safetensors/header_json.h"
 #include "formats/safetensors/json_stream.h"
 #include "src/base/little_endian.h"
+#include "src/base/repeated_name.h"
 
 namespace imp::safetensors {
 namespace {
@@ -75,16 +75,9 @@ Status check_padding(const Source& source, uint64_t begin, uint64_t end) {
 }
 
 Status check_unique_names(const std::vector<TensorInfo>& tensors) {
-  std::vector<uint32_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return tensors[a].name < tensors[b].name; });
-  const auto twice = std::adjacent_find(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return tensors[a].name == tensors[b].name;
-  });
-  if (twice == order.end()) return {};
-  return Error{ErrorKind::kDuplicateName, "occurs twice in the header, expected once", "",
-               tensors[*twice].name};
+  const std::string* twice = repeated_name(tensors);
+  if (twice == nullptr) return {};
+  return Error{ErrorKind::kDuplicateName, "occurs twice in the header, expected once", "", *twice};
 }
 
 /// One sweep in order of offset: each tensor begins where the one before ended, and the last one

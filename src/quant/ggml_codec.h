@@ -64,6 +64,17 @@ constexpr float ggml_half_e8m0(uint8_t byte) {
 }
 float ggml_e4m3(uint8_t byte);
 
+/// Groups of a type whose block has one scale, the half at byte `kAt`.
+template <uint32_t kAt>
+struct OneHalfScale {
+  static void groups(const uint8_t* block, uint8_t* scale, uint8_t*) {
+    std::memcpy(scale, block + kAt, 2);
+  }
+  static void put_groups(const uint8_t* scale, const uint8_t*, uint8_t* block) {
+    std::memcpy(block + kAt, scale, 2);
+  }
+};
+
 template <class T>
 inline constexpr uint32_t kGroups = T::kElems / T::kPlanes.group_size;
 template <class T>

@@ -5,19 +5,13 @@
 namespace imp::quant {
 namespace {
 
-struct Iq4Nl {
+struct Iq4Nl : OneHalfScale<0> {
   static constexpr BlockPlanes kPlanes = {GgmlType::kIq4Nl, BlockCode::kLut, 4,    32,
                                           Dtype::kF16,      false,           false};
   static constexpr uint32_t kElems = 32, kBytes = 18, kSuperScaleAt = 0, kSuperMinAt = 0;
 
   static void codes(const uint8_t* block, uint8_t* out) { halves_to_pairs<16>(block + 2, out); }
   static void put_codes(const uint8_t* in, uint8_t* block) { pairs_to_halves<16>(in, block + 2); }
-  static void groups(const uint8_t* block, uint8_t* scale, uint8_t*) {
-    std::memcpy(scale, block, 2);
-  }
-  static void put_groups(const uint8_t* scale, const uint8_t*, uint8_t* block) {
-    std::memcpy(block, scale, 2);
-  }
 };
 
 /// Scale j of eight, less 32: nibble j of four bytes and bits 2j of a word above it.

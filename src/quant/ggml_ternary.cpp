@@ -7,7 +7,7 @@ namespace {
 
 /// Two bits of value 0 to 3 (3 is no code of its encoder, but a number all the same), less 1: in
 /// offset binary of 4 bits that is 7 more.
-struct Tq2_0 {
+struct Tq2_0 : OneHalfScale<64> {
   static constexpr BlockPlanes kPlanes = {
       GgmlType::kTq2_0, BlockCode::kOffsetBinary, 4, 256, Dtype::kF16, false, false};
   static constexpr uint32_t kElems = 256, kBytes = 66, kScaleAt = 64;
@@ -32,21 +32,15 @@ struct Tq2_0 {
         to = static_cast<uint8_t>(to | ((u[32 * run + l] - kOffset) & 3) << (2 * (run % 4)));
       }
   }
-  static void groups(const uint8_t* block, uint8_t* scale, uint8_t*) {
-    std::memcpy(scale, block + kScaleAt, 2);
-  }
-  static void put_groups(const uint8_t* scale, const uint8_t*, uint8_t* block) {
-    std::memcpy(block + kScaleAt, scale, 2);
-  }
 };
 
 /// Five elements of three values (four in the last bytes) in a byte: the fraction byte / 256 in
 /// base 3 has them as its first digits. The encoder rounds up; other bytes may have the same
 /// digits.
-struct Tq1_0 {
+struct Tq1_0 : OneHalfScale<52> {
   static constexpr BlockPlanes kPlanes = {
       GgmlType::kTq1_0, BlockCode::kOffsetBinary, 4, 256, Dtype::kF16, false, false};
-  static constexpr uint32_t kElems = 256, kBytes = 54, kScaleAt = 52;
+  static constexpr uint32_t kElems = 256, kBytes = 54;
   static constexpr uint32_t kSuperScaleAt = 0, kSuperMinAt = 0;
   static constexpr uint8_t kOffset = 8 - 1;
   static constexpr uint32_t kPowers[5] = {1, 3, 9, 27, 81};
@@ -83,12 +77,6 @@ struct Tq1_0 {
     pairs_to_bytes<kElems>(in, u);
     for (const Run& run : kRuns)
       for (uint32_t l = 0; l < run.bytes; ++l) block[run.first + l] = byte_of(u, run, l);
-  }
-  static void groups(const uint8_t* block, uint8_t* scale, uint8_t*) {
-    std::memcpy(scale, block + kScaleAt, 2);
-  }
-  static void put_groups(const uint8_t* scale, const uint8_t*, uint8_t* block) {
-    std::memcpy(block + kScaleAt, scale, 2);
   }
 };
 

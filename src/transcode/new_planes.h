@@ -14,7 +14,6 @@ namespace imp::transcode {
 /// A weight as the source holds it, and how it is quantised. Shared by its computed planes.
 struct Job {
   model::Weight weight;
-  std::string scheme_name;        ///< of `weight`
   quant::TranscodeFormat format;  ///< without the global scale
   std::vector<float> globals;     ///< one an expert
   uint32_t codes_tensor = 0;      ///< last source tensor of the codes, in file order

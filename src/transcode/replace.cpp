@@ -76,7 +76,7 @@ class Replacer {
     weight.shape = {weight.n, job.format.code_row_bytes()};
     weight.activations_8bit = false;
     weight.k_gather.clear();
-    weight.why = "transcoded from " + job.scheme_name + " to " +
+    weight.why = "transcoded from " + std::string(model::scheme_name(job.weight.scheme)) + " to " +
                  std::string(quant::transcode_name(job.format.target));
     add_planes(weight, replacement.job, dialect);
   }

@@ -60,7 +60,6 @@ Result<std::shared_ptr<Job>> make_job(const Source& source, const Weight& weight
                                    " does not hold it row by row");
   auto job = std::make_shared<Job>();
   job->weight = weight;
-  job->scheme_name = model::scheme_name(weight.scheme);
   const bool bf16 = weight.scheme == model::Scheme::kBf16;
   auto format = quant::transcode_format(
       target, bf16 ? quant::ModelFloat::kBf16 : quant::ModelFloat::kF32, weight.k);
@@ -211,7 +210,7 @@ model::Transcoded report_of(const Matched& m) {
   quant::ErrorStats all;
   for (const quant::ErrorStats& stats : m.stats) all.add(stats);
   return {m.weight,
-          m.job->scheme_name,
+          std::string(model::scheme_name(m.job->weight.scheme)),
           std::string(quant::transcode_name(m.job->format.target)),
           all.relative_rms(),
           all.snr_db(),

@@ -2,12 +2,12 @@
 // elements with ==, each plane matters, and facts that contradict each other are named.
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "kernels/cpu/gemm.h"
 #include "tests/reference/scheme_values.h"
+#include "tests/unit/cpu_identity.h"
 #include "tests/unit/layout_variants.h"
 
 namespace imp::kernels {
@@ -145,15 +145,6 @@ struct Packed {
     weight.lut = lut;
   }
 };
-
-std::vector<float> identity(const PackedWeight& weight) {
-  std::vector<float> out(weight.n * weight.k, std::numeric_limits<float>::quiet_NaN());
-  for (uint64_t n0 = 0; n0 < weight.n; n0 += kTileRows) {
-    const uint64_t rows = std::min(kTileRows, weight.n - n0);
-    EXPECT_TRUE(cpu_gemm_identity(weight, n0, rows, &out[n0 * weight.k]).ok());
-  }
-  return out;
-}
 
 TEST(CpuGemmGgml, IdentityGivesTheValues) {
   uint32_t seed = 0;

@@ -3,23 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
+#include "tests/unit/cpu_identity.h"
 #include "tests/unit/gemm_variants.h"
 
 namespace imp::kernels {
 namespace {
 
 using namespace test;
-
-std::vector<float> identity(const PackedWeight& weight) {
-  std::vector<float> out(weight.n * weight.k, std::numeric_limits<float>::quiet_NaN());
-  for (uint64_t n0 = 0; n0 < weight.n; n0 += kTileRows) {
-    const uint64_t rows = std::min(kTileRows, weight.n - n0);
-    EXPECT_TRUE(cpu_gemm_identity(weight, n0, rows, &out[n0 * weight.k]).ok());
-  }
-  return out;
-}
 
 float unit_of(const VariantCase& c) { return accumulator_unit(c.layout, c.scheme); }
 

@@ -9,18 +9,8 @@ namespace {
 using testing::expect_refused;
 using testing::GgufModel;
 using testing::ImportedGguf;
+using testing::small_latent;
 using testing::small_llama;
-
-/// DeepSeek without experts: 2 heads, 3 latent columns, 2 columns of K without rotation, 1 of V.
-GgufModel small_latent() {
-  GgufModel gguf = small_llama("deepseek2");
-  for (const char* name : {"blk.0.attn_k.weight", "blk.0.attn_v.weight"}) gguf.remove(name);
-  gguf.f32("blk.0.attn_kv_a_mqa.weight", {8, 4});
-  gguf.f32("blk.0.attn_kv_a_norm.weight", {3});
-  gguf.f32("blk.0.attn_k_b.weight", {2, 3, 2});
-  gguf.f32("blk.0.attn_v_b.weight", {3, 1, 2});
-  return gguf;
-}
 
 // Head 0: columns 0 and 1 of its K (rows of 2), then row 0 of V; head 1 likewise.
 TEST(GgufLatent, HalvesAreOneMatrix) {

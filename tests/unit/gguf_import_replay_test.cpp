@@ -10,6 +10,7 @@ namespace imp {
 namespace {
 
 using testing::GgufModel;
+using testing::small_latent;
 using testing::small_llama;
 
 void replay(const std::string& bytes) {
@@ -34,12 +35,7 @@ void replay_head_damaged(const GgufModel& gguf) {
 TEST(GgufImportReplay, Llama) { replay_head_damaged(small_llama()); }
 
 TEST(GgufImportReplay, LatentHalves) {
-  GgufModel gguf = small_llama("deepseek2");
-  for (const char* name : {"blk.0.attn_k.weight", "blk.0.attn_v.weight"}) gguf.remove(name);
-  gguf.f32("blk.0.attn_kv_a_mqa.weight", {8, 4});
-  gguf.f32("blk.0.attn_kv_a_norm.weight", {3});
-  gguf.f32("blk.0.attn_k_b.weight", {2, 3, 2});
-  gguf.f32("blk.0.attn_v_b.weight", {3, 1, 2});
+  const GgufModel gguf = small_latent();
   replay_head_damaged(gguf);
 }
 

@@ -28,4 +28,17 @@ inline void expect_verified(const std::filesystem::path& artifact,
   }
 }
 
+/// The first problem of `level` is this one, and the exit code is that of its kind.
+inline void expect_problem(const verify::Report& report, verify::Level level, ErrorKind kind,
+                           const std::string& tensor, const std::string& fragment) {
+  EXPECT_FALSE(report.passed());
+  const verify::LevelReport& at = report.at(level);
+  ASSERT_FALSE(at.problems.empty()) << verify::level_name(level) << ": " << at.summary;
+  const Error& error = at.problems.front();
+  EXPECT_EQ(error_kind_name(error.kind), error_kind_name(kind)) << error.to_line();
+  EXPECT_EQ(error.tensor, tensor) << error.to_line();
+  EXPECT_NE(error.message.find(fragment), std::string::npos) << error.to_line();
+  EXPECT_EQ(report.exit_code(), exit_code(kind));
+}
+
 }  // namespace imp::testing

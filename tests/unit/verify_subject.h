@@ -13,6 +13,7 @@
 #include "src/verify/verify.h"
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/temp_folder.h"
+#include "tests/unit/verify_run.h"
 
 namespace imp::testing {
 
@@ -93,17 +94,6 @@ class Subject {
   std::optional<uint32_t> index_;
   TempFolder folder_;
 };
-
-inline void expect_problem(const verify::Report& report, Level level, ErrorKind kind,
-                           const std::string& tensor, const std::string& fragment) {
-  EXPECT_FALSE(report.passed());
-  const verify::LevelReport& at = report.at(level);
-  ASSERT_FALSE(at.problems.empty()) << verify::level_name(level) << ": " << at.summary;
-  const Error& error = at.problems.front();
-  EXPECT_EQ(error_kind_name(error.kind), error_kind_name(kind)) << error.to_line();
-  EXPECT_EQ(error.tensor, tensor) << error.to_line();
-  EXPECT_NE(error.message.find(fragment), std::string::npos) << error.to_line();
-}
 
 /// One damage of one operand, which must be seen as this.
 struct Damage {

@@ -14,6 +14,7 @@
 #include "src/verify/slab.h"
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/conversion.h"
+#include "tests/unit/verify_run.h"
 
 namespace imp::testing {
 namespace {
@@ -65,18 +66,6 @@ class Subject {
  private:
   TempFolder folder_;
 };
-
-void expect_problem(const verify::Report& report, Level level, ErrorKind kind,
-                    const std::string& tensor, const std::string& fragment) {
-  EXPECT_FALSE(report.passed());
-  const verify::LevelReport& at = report.at(level);
-  ASSERT_FALSE(at.problems.empty()) << verify::level_name(level) << ": " << at.summary;
-  const Error& error = at.problems.front();
-  EXPECT_EQ(error_kind_name(error.kind), error_kind_name(kind)) << error.to_line();
-  EXPECT_EQ(error.tensor, tensor) << error.to_line();
-  EXPECT_NE(error.message.find(fragment), std::string::npos) << error.to_line();
-  EXPECT_EQ(report.exit_code(), exit_code(kind));
-}
 
 TEST(Verify, EveryFixtureAndLayoutPasses) {
   for (const char* name : {kOdd, kMoe, "modelopt-nvfp4-qwen2moe", "modelopt-nvfp4-sharded-llama",
