@@ -188,8 +188,9 @@ enum class ComponentKind : uint16_t {
   kOutputScale = 21,     ///< scale of the module's output; no part of the GEMM
   kGroupIndex = 22,      ///< i32 [K]: group of each column, as act-order checkpoints have it
   kSuperMin = 23,        ///< beside super_scale, where the scheme has a group_min
+  kSourceScale = 24,     ///< the source's block scales, where the form's are made from them
 };
-inline constexpr uint16_t kLastComponentKind = static_cast<uint16_t>(ComponentKind::kSuperMin);
+inline constexpr uint16_t kLastComponentKind = static_cast<uint16_t>(ComponentKind::kSourceScale);
 
 enum ComponentFlags : uint16_t {
   kComponentRequired = 1u << 0,  ///< a reader that does not know the kind refuses the operand

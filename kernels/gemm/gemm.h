@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "kernels/cuda/runtime.h"
+#include "src/base/dtype.h"
 #include "src/base/result.h"
 
 namespace imp::kernels {
@@ -25,15 +26,38 @@ enum class Float : uint8_t { kBf16, kF16, kF32 };
 
 inline constexpr uint32_t kMaxParts = 8;
 
-/// One operand of an artifact: component pointers of the form that serves this device.
+/// A component beside the codes; null where the form has none. Expert e lies at e * stride.
+struct DevicePlane {
+  const void* data = nullptr;
+  uint64_t expert_stride_bytes = 0;
+};
+
+/// One operand of an artifact: component pointers of a form of it.
 struct DeviceWeight {
   uint16_t layout = 0;  ///< registry numbers of form and operand (formats/imp/SPEC.md)
   uint16_t scheme = 0;
+  uint16_t dialect = 0;     ///< of the form; of plain the encoding of the codes
+  uint32_t group_size = 0;  ///< of the operand
+  uint32_t group_rows = 0;
+  Dtype codes_dtype = Dtype::kU8;  ///< of component codes where the scheme is an unquantised one
+  Dtype scale_dtype = Dtype::kU8;  ///< of component block_scale
+  uint64_t padded_n = 0;           ///< of the form
+  uint64_t padded_k = 0;
   uint64_t n = 0;  ///< of the operand, without the layout's padding
   uint64_t k = 0;
   uint32_t experts = 1;
-  const void* blocks = nullptr;  ///< component blocks, 16-byte aligned; expert e at e * stride
+  const void* blocks = nullptr;  ///< component blocks or codes, 16-byte aligned; expert e at
+                                 ///< e * stride
   uint64_t expert_stride_bytes = 0;
+  DevicePlane block_scale;  ///< components of these names, 16-byte aligned
+  DevicePlane zero_point;
+  DevicePlane group_min;
+  DevicePlane super_scale;
+  DevicePlane super_min;
+  DevicePlane lut;
+  DevicePlane bitmask;
+  DevicePlane row_offsets;
+  DevicePlane group_index;
   const float* multiplier = nullptr;  ///< component multiplier, f32 [experts, parts]
   uint32_t parts = 1;
   std::array<uint64_t, kMaxParts> part_end{};  ///< row behind part p, ascending; the last is n
@@ -58,6 +82,7 @@ enum class GemmKernel : uint8_t {
   kMmaDecode,  ///< mma.sync, weights split over all warps; m <= kMaxDecodeRows
   kMmaTiled,   ///< mma.sync, tiles of weights and tokens; any m
   kWgmma,      ///< wgmma, sm_90a; any m
+  kScalar,     ///< CUDA cores, every layout and scheme that has a reader, any m: slow and simple
 };
 inline constexpr uint64_t kMaxDecodeRows = 16;
 std::string_view gemm_kernel_name(GemmKernel kernel);

@@ -13,6 +13,12 @@ enum class LayoutId : uint16_t {
   kPlain = 1,
   kMma64 = 2,
   kNative = 3,
+  // Of other engines (kernel-layouts sections 2, 4, 5.1); README.md says whose and since when.
+  kMarlin = 4,
+  kMarlinA0 = 5,
+  kMaxSm8x = 6,
+  kMachete4 = 7,
+  kMachete8 = 8,
 };
 
 /// How several source modules that share their input become one operand.
@@ -25,11 +31,12 @@ enum class Fusion : uint8_t {
 struct LayoutInfo {
   LayoutId id;
   const char* name;
-  std::array<uint16_t, 8> default_sms;  ///< chosen by default on these; 0 ends the list
-  std::array<uint16_t, 8> by_name_sms;  ///< served too, when asked for by --layout; 0 ends the list
-  bool any_sm;                          ///< serves every GPU
-  uint32_t pad_n;                       ///< N is padded to this many rows
-  uint32_t pad_k;                       ///< K is padded to this many columns
+  std::array<uint16_t, 12> default_sms;  ///< chosen by default on these; 0 ends the list
+  std::array<uint16_t, 12>
+      by_name_sms;   ///< served too, when asked for by --layout; 0 ends the list
+  bool any_sm;       ///< serves every GPU
+  uint32_t pad_n;    ///< N is padded to this many rows
+  uint32_t pad_k;    ///< K is padded to this many columns
   uint32_t slice_n;  ///< a tensor-parallel slice of the packed bytes starts at a multiple of this
   uint32_t slice_k;
   Fusion fusion;
@@ -37,7 +44,7 @@ struct LayoutInfo {
   const char* summary;  ///< one line for --list-layouts
 };
 
-inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
+inline constexpr std::array<LayoutInfo, 8> kLayouts = {{
     {LayoutId::kPlain,
      "plain",
      {},
@@ -77,6 +84,71 @@ inline constexpr std::array<LayoutInfo, 3> kLayouts = {{
      128,
      "row-major codes with a pitch of 16 bytes and sf128x4 scales, as tcgen05 and block-scaled "
      "mma.sync take them"},
+    // What marlin pads to depends on the shape (padded_shape.h).
+    {LayoutId::kMarlin,
+     "marlin",
+     {},
+     {80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121},
+     false,
+     64,
+     64,
+     64,
+     64,
+     Fusion::kConcatenate,
+     64,
+     "Marlin's 16 x 64 tiles for 16-bit activations, scales in its order; NVFP4 scales rescaled "
+     "and "
+     "flushed as vLLM and SGLang do now (dialect A2)"},
+    {LayoutId::kMarlinA0,
+     "marlin_a0",
+     {},
+     {80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121},
+     false,
+     64,
+     64,
+     64,
+     64,
+     Fusion::kConcatenate,
+     64,
+     "marlin with NVFP4 scales as SGLang's hybrid relayout has them (dialect A0'): nothing is "
+     "lost"},
+    {LayoutId::kMaxSm8x,
+     "max_sm8x",
+     {},
+     {80, 86, 87, 88, 89},
+     false,
+     64,
+     128,
+     64,
+     128,
+     Fusion::kConcatenate,
+     64,
+     "Modular MAX's combined buffer: Marlin's tiles in another order, then bf16 scales with the "
+     "global scale folded in"},
+    {LayoutId::kMachete4,
+     "machete4",
+     {},
+     {90},
+     false,
+     128,
+     64,
+     128,
+     64,
+     Fusion::kConcatenate,
+     128,
+     "Machete's 64 x 128 blocks of 4-bit integers for wgmma, scales [groups, N]"},
+    {LayoutId::kMachete8,
+     "machete8",
+     {},
+     {90},
+     false,
+     128,
+     64,
+     128,
+     64,
+     Fusion::kConcatenate,
+     128,
+     "Machete's 64 x 128 blocks of 8-bit integers for wgmma, scales [groups, N]"},
 }};
 
 /// nullptr for a number that is no layout of this version.
@@ -105,7 +177,7 @@ struct LayoutVariant {
 };
 
 /// A major is never lowered, and the bytes of one above 0 never change.
-inline constexpr std::array<LayoutVariant, 18> kVariants = {{
+inline constexpr std::array<LayoutVariant, 27> kVariants = {{
     {LayoutId::kPlain, kEveryScheme, "every scheme", 1, 1, false},
     // Frozen in the order that was 0: measured kernels wanted no other (README.md).
     {LayoutId::kMma64, 16, "nvfp4", 1, 0, true},
@@ -125,6 +197,15 @@ inline constexpr std::array<LayoutVariant, 18> kVariants = {{
     {LayoutId::kNative, 16, "nvfp4", 1, 1, false},
     {LayoutId::kNative, 18, "mxfp4", 0, 0, false},
     {LayoutId::kNative, 19, "mxfp8", 0, 0, false},
+    {LayoutId::kMarlin, 16, "nvfp4", 0, 0, true},
+    {LayoutId::kMarlin, 18, "mxfp4", 0, 0, false},
+    {LayoutId::kMarlin, 20, "fp8", 0, 0, false},
+    {LayoutId::kMarlin, 36, "int4", 0, 0, false},
+    {LayoutId::kMarlin, 40, "int8", 0, 0, false},
+    {LayoutId::kMarlinA0, 16, "nvfp4", 0, 0, true},
+    {LayoutId::kMaxSm8x, 16, "nvfp4", 0, 0, true},
+    {LayoutId::kMachete4, 36, "int4", 0, 0, false},
+    {LayoutId::kMachete8, 40, "int8", 0, 0, false},
 }};
 
 /// nullptr if this version's layout does not hold the scheme.

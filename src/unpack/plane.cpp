@@ -28,8 +28,9 @@ int rank_of(LayoutId layout) {
       return 1;
     case LayoutId::kMma64:
       return 2;
+    default:
+      return 3;
   }
-  return 3;
 }
 
 /// True if this version can undo the form.

@@ -76,6 +76,8 @@ std::string kind_name(uint16_t kind) {
       return "group_index";
     case ComponentKind::kSuperMin:
       return "super_min";
+    case ComponentKind::kSourceScale:
+      return "source_scale";
   }
   return "kind" + std::to_string(kind);
 }

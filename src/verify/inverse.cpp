@@ -82,7 +82,7 @@ Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab,
       return invert_mma64(view, slab, exceptions);
     case LayoutId::kNative:
       return invert_native(view, slab);
-    case LayoutId::kPlain:
+    default:
       break;
   }
   return invert_plain(view, slab);

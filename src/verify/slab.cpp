@@ -55,7 +55,7 @@ uint64_t stored_bytes(const FormView& view, ComponentKind plane, Dtype dtype, ui
       return mma64_bytes(view, plane, dtype, rows);
     case LayoutId::kNative:
       return native_bytes(view, plane, rows);
-    case LayoutId::kPlain:
+    default:
       break;
   }
   return quant::source_bytes(
