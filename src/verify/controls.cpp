@@ -43,7 +43,7 @@ uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
     case LayoutId::kNative:
       return nibbles ? row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2
                      : row * layouts::native_bytes::pitch_bytes(view.operand.k) + k;
-    case LayoutId::kPlain:
+    default:
       break;
   }
   quant::PlaneCoding before =
