@@ -15,7 +15,9 @@ template <class... R>
 struct ReaderList {};
 
 template <class... A, class... B>
-ReaderList<A..., B...> operator+(ReaderList<A...>, ReaderList<B...>);
+constexpr ReaderList<A..., B...> operator+(ReaderList<A...>, ReaderList<B...>) {
+  return {};
+}
 
 using PackedReaders = ReaderList<Mma64Nvfp4, Mma64Nvfp4G32, Mma64Mxfp4, Mma64Fp8, Mma64Int4,
                                  Mma64Int8, NativeNvfp4, NativeMxfp4, NativeMxfp8>;
