@@ -27,14 +27,15 @@ __device__ __forceinline__ float load_as_float(const void* data, Float type, uin
   }
 }
 
-/// What row `row` of expert `expert` is finished with. Rows past N get zeros.
-__device__ inline RowEpilogue row_epilogue(const GemmArgs& a, uint32_t expert, uint32_t row) {
+/// What row `row` of expert `expert` is finished with; `unit` is what the accumulator lacks. Rows
+/// past N get zeros.
+__device__ inline RowEpilogue row_epilogue(const GemmArgs& a, uint32_t expert, uint32_t row,
+                                           float unit = kMma64Nvfp4Unit) {
   RowEpilogue e;
   if (row >= a.n) return e;
   uint32_t part = 0;
   while (row >= a.part_end[part]) ++part;
-  e.factor =
-      __fmul_rn(a.multiplier[static_cast<uint64_t>(expert) * a.parts + part], kMma64Nvfp4Unit);
+  e.factor = __fmul_rn(a.multiplier[static_cast<uint64_t>(expert) * a.parts + part], unit);
   if (a.bias != nullptr)
     e.bias = load_as_float(a.bias, a.bias_type, static_cast<uint64_t>(expert) * a.n + row);
   return e;
