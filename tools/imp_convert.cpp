@@ -43,9 +43,10 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--layout", a.layout,
                  "Layout for every weight that it can hold, instead of the target's default")
       ->type_name("ID");
-  app.add_option("--max-flushed", a.convert.max_flushed,
-                 "Refuse to write a file in which another engine's layout flushes more block scales "
-                 "than this")
+  app.add_option(
+         "--max-flushed", a.convert.max_flushed,
+         "Refuse to write a file in which another engine's layout flushes more block scales "
+         "than this")
       ->type_name("N");
   app.add_option("--include", a.convert.include, "Only modules whose name matches; may repeat")
       ->type_name("REGEX")
