@@ -152,6 +152,14 @@ class CudaPacker : public Packer {
   Result<Packed> native_bytes(Bytes codes, uint64_t rows, uint64_t k) override {
     return cpu_->native_bytes(codes, rows, k);
   }
+  Result<Packed> tiles(repack::TileOrder order, Bytes codes,
+                       const repack::PaddedBox& box) override {
+    return cpu_->tiles(order, codes, box);
+  }
+  Result<Packed> groups(repack::GroupOrder order, uint32_t bits, Bytes plane,
+                        const repack::PaddedBox& box) override {
+    return cpu_->groups(order, bits, plane, box);
+  }
 
  private:
   SlotCall begin() { return SlotCall(ring_->take(), in_region_bytes_); }

@@ -19,6 +19,9 @@ uint64_t unit_rows_of(Action action) {
       return layouts::mma64_nvfp4::kTileN;
     case Action::kSf128x4:
       return layouts::sf128x4::kTileRows;
+    case Action::kEngineTiles:
+    case Action::kEngineGroups:
+      return 128;  // machete's; marlin's 64 divide it
     case Action::kCopy:
     case Action::kCanonical:
     case Action::kNativeRows:

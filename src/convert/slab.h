@@ -11,6 +11,7 @@
 #include "src/base/buffer.h"
 #include "src/base/file.h"
 #include "src/base/result.h"
+#include "src/convert/engine_scales.h"
 #include "src/convert/exception_spool.h"
 #include "src/convert/packer.h"
 #include "src/model/model.h"
@@ -56,6 +57,8 @@ struct SlabContext {
   ExceptionSpool& exceptions;
   BufferPool& buffers;
   Packer& packer;
+  const std::vector<float>& rescales;  ///< find_rescales
+  FlushCounts& flushed;
 };
 
 /// Rows [first_row, first_row + rows) of one expert, whose source bytes are `data`. Of a tensor

@@ -22,6 +22,8 @@ SlabNeed need_of(plan::Action action, const plan::Operand& operand, uint64_t row
     case plan::Action::kMma64Codes:
     case plan::Action::kMma64Plane:
     case plan::Action::kNativeBytes:
+    case plan::Action::kEngineTiles:
+    case plan::Action::kEngineGroups:
       return {};  // no kernel packs these
     case plan::Action::kMma64Nvfp4:
       return {round_up(codes, kPlaneAlignment) + rows * (k / layouts::mma64_nvfp4::kGroup),

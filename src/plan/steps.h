@@ -15,9 +15,13 @@ struct PlaneElements {
 
 /// Bytes that `rows` rows of one expert take in a component that `action` packs; also the offset of
 /// row `rows` where that is a joint of parts or a multiple of the layout's unit. Only kMma64Plane
-/// and kSf128x4 ask for `elements`. 0 for kCopy and kCanonical.
+/// and kSf128x4 ask for `elements`. 0 for kCopy, kCanonical and the layouts of other engines.
 uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements& elements,
                       uint64_t rows);
+
+/// What a kernel multiplies by: f32 bits of the multiplier, or of fl32(1 / divisor). 1 for one that
+/// nothing depends on.
+uint32_t kernel_multiplier(const model::Weight& weight, uint64_t expert);
 
 /// Steps in order of the source tensors. REQUIRES: plan.operands, by_name and blobs are final.
 std::vector<Step> make_steps(const model::Model& model, const Plan& plan);
