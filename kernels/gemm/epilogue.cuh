@@ -1,8 +1,10 @@
 // From accumulators to Y: multiplier of the row's part, bias, rounding to the output type.
 #pragma once
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
 #include "kernels/gemm/args.h"
-#include "kernels/gemm/mma64_nvfp4.cuh"
 
 namespace imp::kernels {
 
@@ -27,14 +29,17 @@ __device__ __forceinline__ float load_as_float(const void* data, Float type, uin
   }
 }
 
-/// What row `row` of expert `expert` is finished with. Rows past N get zeros.
-__device__ inline RowEpilogue row_epilogue(const GemmArgs& a, uint32_t expert, uint32_t row) {
+/// What row `row` of expert `expert` is finished with; `unit` is what the accumulator lacks of the
+/// weights' product, a power of two. Rows past N get zeros.
+__device__ inline RowEpilogue row_epilogue(const GemmArgs& a, uint32_t expert, uint32_t row,
+                                           float unit) {
   RowEpilogue e;
   if (row >= a.n) return e;
   uint32_t part = 0;
   while (row >= a.part_end[part]) ++part;
-  e.factor =
-      __fmul_rn(a.multiplier[static_cast<uint64_t>(expert) * a.parts + part], kMma64Nvfp4Unit);
+  e.factor = unit;
+  if (a.multiplier != nullptr)
+    e.factor = __fmul_rn(a.multiplier[static_cast<uint64_t>(expert) * a.parts + part], unit);
   if (a.bias != nullptr)
     e.bias = load_as_float(a.bias, a.bias_type, static_cast<uint64_t>(expert) * a.n + row);
   return e;
