@@ -24,7 +24,7 @@ imp_test(gpu_native_gemm
 imp_script_test(lint.kernel_resources_self_test ${Python3_EXECUTABLE} scripts/check_kernel_resources_test.py)
 if(IMP_CUDA_FOUND)
   set(imp_kernel_files)
-  foreach(library cuda gpu_repack gemm gemm_mma gemm_sm90 gemm_native dequant activation cold_read)
+  foreach(library cuda gpu_repack gemm gemm_mma gemm_scalar gemm_sm90 gemm_native dequant activation cold_read)
     list(APPEND imp_kernel_files $<TARGET_FILE:imp_${library}>)
     add_dependencies(cuda_tests imp_${library})
   endforeach()

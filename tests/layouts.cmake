@@ -2,6 +2,7 @@
 imp_library(reference
   SOURCES
     reference/encodings.cpp
+    reference/engine_layouts.cpp
     reference/ggml_values.cpp
     reference/golden_inputs.cpp
     reference/layout_variants.cpp

@@ -1,30 +1,22 @@
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
-#include <limits>
 #include <string>
 
-#include "kernels/cpu/weight_tile.h"
+#include "kernels/cpu/tiles.h"
 
 namespace imp::kernels {
 namespace {
 
-// Scheme numbers of operand records: F32 1, F16 2, BF16 3, NVFP4 16, with groups of 32 17, MXFP4
-// 18, MXFP8 19, FP8 20, INT4 36, INT8 40, those of GGUF's codes from 48 on. Layouts: plain 1, mma64
-// 2, native 3.
-constexpr const WeightReader* kReaders[] = {
-    &kPlainF32,   &kPlainF16,      &kPlainBf16,   &kPlainNvfp4, &kPlainNvfp4G32,
-    &kPlainMxfp4, &kPlainMxfp8,    &kPlainFp8,    &kPlainInt4,  &kPlainInt8,
-    &kMma64Nvfp4, &kMma64Nvfp4G32, &kMma64Mxfp4,  &kMma64Fp8,   &kMma64Int4,
-    &kMma64Int8,  &kNativeNvfp4,   &kNativeMxfp4, &kNativeMxfp8};
+using SlotColumns = std::array<uint32_t, kReaderColumns>;
 
-const WeightReader* find_reader(uint16_t layout, uint16_t scheme) {
-  for (const WeightReader* reader : kReaders)
-    if (reader->layout == layout && reader->scheme == scheme) return reader;
-  for (const WeightReader& reader : kGgmlReaders)
-    if (reader.layout == layout && reader.scheme == scheme) return &reader;
-  return nullptr;
+SlotColumns columns_of(const ReaderInfo& reader) {
+  SlotColumns columns;
+  for (uint32_t slot = 0; slot < kReaderColumns; ++slot)
+    columns[slot] = reader.column_of_slot(slot);
+  return columns;
 }
 
 Status check_span(const char* component, uint64_t have, uint64_t want) {
@@ -33,37 +25,32 @@ Status check_span(const char* component, uint64_t have, uint64_t want) {
                      " bytes, the shape asks for " + std::to_string(want));
 }
 
-Status check_spans(const PackedWeight& weight, const WeightReader& reader) {
-  if (reader.dtype != Dtype::kU8 && weight.dtype != reader.dtype) {
-    Error error;
-    error.kind = ErrorKind::kBadRecord;
-    error.message = "codes of scheme " + std::to_string(weight.scheme) + " have dtype " +
-                    std::string(dtype_name(weight.dtype)) + ", expected " +
-                    std::string(dtype_name(reader.dtype));
-    return error;
-  }
-  constexpr uint64_t kLargest = UINT64_MAX - 256;  // can be rounded up to any unit of a layout
-  if (weight.n > kLargest || weight.k > kLargest) return too_many_bytes(weight);
-  IMP_ASSIGN(const ComponentBytes want, reader.sizes(weight));
+Status check_spans(const PackedWeight& weight) {
+  IMP_ASSIGN(const ComponentBytes want, component_bytes(view_of(weight)));
   IMP_TRY(check_span("codes", weight.codes.size(), want.codes));
   IMP_TRY(check_span("block_scale", weight.block_scale.size(), want.block_scale));
   IMP_TRY(check_span("group_min", weight.group_min.size(), want.group_min));
   IMP_TRY(check_span("super_scale", weight.super_scale.size(), want.super_scale));
   IMP_TRY(check_span("super_min", weight.super_min.size(), want.super_min));
+  IMP_TRY(check_span("lut", weight.lut.size(), want.lut));
+  IMP_TRY(check_span("bitmask", weight.bitmask.size(), want.bitmask));
+  IMP_TRY(check_span("row_offsets", weight.row_offsets.size(), want.row_offsets));
+  if (!weight.group_index.empty())
+    IMP_TRY(check_span("group_index", weight.group_index.size(), want.group_index));
   if (weight.zero_point.empty()) return {};
   return check_span("zero_point", weight.zero_point.size(), want.zero_point);
 }
 
 /// Calls visit(k0, columns, tile) for the tiles of one row of tiles, ascending.
 template <class Visit>
-Status for_each_tile(const PackedWeight& weight, const WeightReader& reader, uint64_t n0,
+Status for_each_tile(const PackedWeight& weight, const ReaderInfo& reader, uint64_t n0,
                      Visit visit) {
-  IMP_TRY(check_spans(weight, reader));
+  IMP_TRY(check_spans(weight));
+  const WeightView view = view_of(weight);
   WeightTile tile;
-  for (uint64_t k0 = 0; k0 < weight.k; k0 += kTileColumns) {
-    for (auto& row : tile.value) row.fill(std::numeric_limits<float>::quiet_NaN());
-    reader.read(weight, n0 / kTileRows, k0 / kTileColumns, tile);
-    visit(k0, std::min<uint64_t>(kTileColumns, weight.k - k0), tile);
+  for (uint64_t k0 = 0; k0 < weight.k; k0 += kReaderColumns) {
+    read_tile(reader.index, view, n0 / kTileRows, k0 / kReaderColumns, tile);
+    visit(k0, std::min<uint64_t>(kReaderColumns, weight.k - k0), tile);
   }
   return {};
 }
@@ -71,25 +58,24 @@ Status for_each_tile(const PackedWeight& weight, const WeightReader& reader, uin
 }  // namespace
 
 bool cpu_gemm_supports(uint16_t layout, uint16_t scheme, uint16_t encoding) {
-  const WeightReader* reader = find_reader(layout, scheme);
-  return reader != nullptr && encoding < 32 && (reader->encodings & encoding_bit(encoding)) != 0;
+  return has_reader(layout, scheme, encoding);
 }
 
 float accumulator_unit(uint16_t layout, uint16_t scheme) {
-  const WeightReader* reader = find_reader(layout, scheme);
+  const ReaderInfo* reader = find_reader(layout, scheme);
   return reader != nullptr ? reader->unit : 1.0f;
 }
 
 Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows, float* out) {
-  const WeightReader* reader = find_reader(weight.layout, weight.scheme);
+  const ReaderInfo* reader = find_reader(weight.layout, weight.scheme);
   assert(reader != nullptr && n0 % kTileRows == 0 && n0 < weight.n && rows <= kTileRows);
   // One activation of a row is 1, the rest 0: the accumulator is that weight and sums of zeros.
-  const SlotColumns& slots = *reader->slots;
+  const SlotColumns slots = columns_of(*reader);
   return for_each_tile(weight, *reader, n0,
                        [&](uint64_t k0, uint64_t columns, const WeightTile& tile) {
                          for (uint64_t r = 0; r < rows; ++r) {
                            float* row = out + r * weight.k + k0;
-                           for (uint32_t slot = 0; slot < kTileColumns; ++slot)
+                           for (uint32_t slot = 0; slot < kReaderColumns; ++slot)
                              if (slots[slot] < columns) row[slots[slot]] = tile.value[r][slot];
                          }
                        });
@@ -97,16 +83,16 @@ Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows,
 
 Status cpu_gemm_accumulate(const PackedWeight& weight, uint64_t n0, uint64_t rows, const float* x,
                            uint64_t m, float* acc) {
-  const WeightReader* reader = find_reader(weight.layout, weight.scheme);
+  const ReaderInfo* reader = find_reader(weight.layout, weight.scheme);
   assert(reader != nullptr && n0 % kTileRows == 0 && n0 < weight.n && rows <= kTileRows);
-  const SlotColumns& slots = *reader->slots;
+  const SlotColumns slots = columns_of(*reader);
   std::fill(acc, acc + m * rows, 0.0f);
   return for_each_tile(weight, *reader, n0,
                        [&](uint64_t k0, uint64_t columns, const WeightTile& tile) {
                          for (uint64_t i = 0; i < m; ++i)
                            for (uint64_t r = 0; r < rows; ++r) {
                              float sum = acc[i * rows + r];
-                             for (uint32_t slot = 0; slot < kTileColumns; ++slot)
+                             for (uint32_t slot = 0; slot < kReaderColumns; ++slot)
                                if (slots[slot] < columns)
                                  sum += x[i * weight.k + k0 + slots[slot]] * tile.value[r][slot];
                              acc[i * rows + r] = sum;

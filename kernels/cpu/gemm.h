@@ -26,15 +26,21 @@ struct PackedWeight {
   uint64_t group_size = 0;  ///< of int and fp8: columns under one block scale, at least k for one a
                             ///< row; 0: no block scales
   uint64_t group_rows = 0;  ///< rows under one block scale; 0 and 1: each row has its own
-  uint16_t encoding = 0;    ///< FormRecord::dialect: of plain, how the codes are stored
+  uint16_t encoding = 0;    ///< FormRecord::dialect; of plain, how the codes are stored
   Bytes group_min = {};     ///< components of these names, where the scheme has them
   Bytes super_scale = {};
   Bytes super_min = {};
   Bytes lut = {};
+  Bytes bitmask = {};
+  Bytes row_offsets = {};
+  Bytes group_index = {};
+  uint64_t padded_n = 0;  ///< of the form, where the layout pads by the operand's shape
+  uint64_t padded_k = 0;
 };
 
-/// True if this backend has a kernel for (layout, scheme) and, of plain, the encoding of the codes.
-/// Plain codes whose groups do not follow the order of K (act-order) are not for it.
+/// True if this backend has a kernel for (layout, scheme) and the form's dialect (of plain, the
+/// encoding of the codes). Plain codes whose groups do not follow the order of K (act-order) are
+/// not for it.
 bool cpu_gemm_supports(uint16_t layout, uint16_t scheme, uint16_t encoding = 0);
 
 /// Rows come in tiles of this many; the last tile of a matrix may be short.

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "kernels/cpu/bits.h"
+#include "kernels/readers/bits.h"
 #include "src/base/checked.h"
 #include "src/base/little_endian.h"
 

@@ -2,7 +2,9 @@
 
 #include <string>
 
+#include "kernels/gemm/device_view.h"
 #include "kernels/gemm/refusals.h"
+#include "kernels/readers/table.h"
 
 namespace imp::kernels {
 namespace {
@@ -17,27 +19,63 @@ bool aligned(const void* pointer, uint64_t bytes) {
   return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
 }
 
-Status check_weight(const DeviceWeight& w) {
-  if (w.layout != kMma64 || (w.scheme != kNvfp4 && w.scheme != kNvfp4G32))
+/// What a component must have, and what there is of it.
+struct PlaneFact {
+  const char* name;
+  DevicePlane plane;
+  uint64_t want_bytes;
+  bool optional;
+};
+
+/// Every component beside the codes. Which are there is known to a call with pointers alone.
+Status check_planes(const DeviceWeight& w, const ComponentBytes& want, bool pointers) {
+  const PlaneFact facts[] = {
+      {"block_scale", w.block_scale, want.block_scale, false},
+      {"zero_point", w.zero_point, want.zero_point, true},
+      {"group_min", w.group_min, want.group_min, false},
+      {"super_scale", w.super_scale, want.super_scale, false},
+      {"super_min", w.super_min, want.super_min, false},
+      {"bitmask", w.bitmask, want.bitmask, false},
+      {"row_offsets", w.row_offsets, want.row_offsets, false},
+      {"group_index", w.group_index, want.group_index, true},
+      {"lut", w.lut, want.lut, false},
+  };
+  for (const PlaneFact& fact : facts) {
+    if (fact.plane.data == nullptr) {
+      if (pointers && !fact.optional && fact.want_bytes != 0)
+        return bad_shape(std::string(fact.name) + " is null");
+      continue;
+    }
+    const uint64_t stride = fact.plane.expert_stride_bytes;  // 0: all experts share one
+    if (w.experts > 1 && stride != 0 && stride < fact.want_bytes)
+      return bad_shape("expert stride " + std::to_string(stride) + " of " + fact.name +
+                       ", expected at least " + std::to_string(fact.want_bytes));
+  }
+  return {};
+}
+
+Status check_weight(const DeviceWeight& w, bool pointers) {
+  if (!has_reader(w.layout, w.scheme, w.dialect))
     return Error{ErrorKind::kUnsupportedLayout,
-                 "no weight-only GEMM for layout " + std::to_string(w.layout) + ", scheme " +
-                     std::to_string(w.scheme) + "; there is one for mma64 NVFP4",
+                 "no GEMM for layout " + std::to_string(w.layout) + ", scheme " +
+                     std::to_string(w.scheme) + ", dialect " + std::to_string(w.dialect),
                  "", ""};
   if (w.n == 0 || w.k == 0 || w.n >= kMaxSize || w.k >= kMaxSize)
     return bad_shape("W is [" + std::to_string(w.n) + ", " + std::to_string(w.k) +
                      "], expected sizes from 1 to 2^31 - 1");
-  if (w.k % 16 != 0)
+  if (has_tuned_kernels(w) && w.k % 16 != 0)
     return bad_shape("K is " + std::to_string(w.k) + ", expected a multiple of the group of 16");
   if (w.experts == 0 || w.experts > kMaxExperts)
     return bad_shape(std::to_string(w.experts) + " experts, expected 1 to " +
                      std::to_string(kMaxExperts));
-  const uint64_t blocks = ((w.n + 63) / 64) * ((w.k + 63) / 64);
+  IMP_ASSIGN(const ComponentBytes want, component_bytes(view_of(w).first));
+  const uint64_t alignment = w.layout == kMma64 ? 16 : 1;
   if (w.experts > 1 &&
-      (w.expert_stride_bytes < blocks * kMma64Nvfp4BlockBytes || w.expert_stride_bytes % 16 != 0))
+      (w.expert_stride_bytes < want.codes || w.expert_stride_bytes % alignment != 0))
     return bad_shape("expert stride " + std::to_string(w.expert_stride_bytes) +
-                     ", expected a multiple of 16 and at least " +
-                     std::to_string(blocks * kMma64Nvfp4BlockBytes));
-  return {};
+                     ", expected a multiple of " + std::to_string(alignment) + " and at least " +
+                     std::to_string(want.codes));
+  return check_planes(w, want, pointers);
 }
 
 Status check_parts(const DeviceWeight& w) {
@@ -102,8 +140,12 @@ Status check_pointers(const GemmCall& call) {
 
 }  // namespace
 
+bool has_tuned_kernels(const DeviceWeight& w) {
+  return w.layout == kMma64 && (w.scheme == kNvfp4 || w.scheme == kNvfp4G32);
+}
+
 Status check_call(const GemmCall& call, bool pointers) {
-  IMP_TRY(check_weight(call.weight));
+  IMP_TRY(check_weight(call.weight, pointers));
   IMP_TRY(check_parts(call.weight));
   IMP_TRY(check_activations(call));
   IMP_TRY(check_counts(call));

@@ -37,9 +37,7 @@ __device__ inline RowEpilogue row_epilogue(const GemmArgs& a, uint32_t expert, u
   if (row >= a.n) return e;
   uint32_t part = 0;
   while (row >= a.part_end[part]) ++part;
-  e.factor = unit;
-  if (a.multiplier != nullptr)
-    e.factor = __fmul_rn(a.multiplier[static_cast<uint64_t>(expert) * a.parts + part], unit);
+  e.factor = __fmul_rn(a.multiplier[static_cast<uint64_t>(expert) * a.parts + part], unit);
   if (a.bias != nullptr)
     e.bias = load_as_float(a.bias, a.bias_type, static_cast<uint64_t>(expert) * a.n + row);
   return e;

@@ -6,6 +6,8 @@
 #include "kernels/gemm/args.h"
 #include "kernels/gemm/checks.h"
 #include "kernels/gemm/k_order.h"
+#include "kernels/gemm/scalar.h"
+#include "kernels/readers/table.h"
 
 namespace imp::kernels {
 namespace {
@@ -68,7 +70,12 @@ Error no_kernel(const cuda::Device& device, const std::string& what) {
 }
 
 Status check_kernel(GemmKernel kernel, const GemmCall& call, const cuda::Device& device) {
-  if (device.sm < kOldestSm) return no_kernel(device, "mma64 kernels need sm_80 or newer");
+  if (device.sm < kOldestSm) return no_kernel(device, "GEMM kernels need sm_80 or newer");
+  if (kernel == GemmKernel::kAuto || kernel == GemmKernel::kScalar) return {};
+  if (!has_tuned_kernels(call.weight))
+    return no_kernel(device, "kernel " + std::string(gemm_kernel_name(kernel)) +
+                                 " does not take layout " + std::to_string(call.weight.layout) +
+                                 ", scheme " + std::to_string(call.weight.scheme));
   if (kernel == GemmKernel::kWgmma && device.sm != kWgmmaSm)
     return no_kernel(device, "the wgmma kernel runs on sm_90 only");
   if (kernel == GemmKernel::kMmaDecode && call.rows_end == nullptr && call.m > kMaxDecodeRows)
@@ -86,6 +93,8 @@ Result<LaunchShape> shape_of(GemmKernel kernel, const GemmArgs& args, const cuda
       return decode_shape(args, device, limit);
     case GemmKernel::kWgmma:
       return wgmma_shape(args, device, limit);
+    case GemmKernel::kScalar:
+      return LaunchShape{};
     default:
       return tiled_shape(args, device, limit);
   }
@@ -131,12 +140,18 @@ Result<Plan> make_plan(const GemmCall& call, const cuda::Device& device) {
   return plan;
 }
 
-Status launch_main(const Plan& plan, Float type, bool overlap, cuda::StreamHandle stream) {
+Status launch_main(const Plan& plan, const GemmCall& call, bool overlap,
+                   cuda::StreamHandle stream) {
+  const Float type = call.x_type;
   switch (plan.kernel) {
     case GemmKernel::kMmaDecode:
       return launch_decode(plan.args, plan.shape, type, overlap, stream);
     case GemmKernel::kWgmma:
       return launch_wgmma(plan.args, plan.shape, type, overlap, stream);
+    case GemmKernel::kScalar: {
+      const ReaderInfo* reader = find_reader(call.weight.layout, call.weight.scheme);
+      return launch_scalar({plan.args, view_of(call.weight), reader->unit, type}, stream);
+    }
     default:
       return launch_tiled(plan.args, plan.shape, type, overlap, stream);
   }
@@ -152,6 +167,8 @@ std::string_view gemm_kernel_name(GemmKernel kernel) {
       return "mma-tiled";
     case GemmKernel::kWgmma:
       return "wgmma";
+    case GemmKernel::kScalar:
+      return "scalar";
     default:
       return "auto";
   }
@@ -161,6 +178,7 @@ Result<GemmKernel> choose_gemm_kernel(const GemmCall& call, const cuda::Device& 
   IMP_TRY(check_call(call, false));
   IMP_TRY(check_kernel(call.kernel, call, device));
   if (call.kernel != GemmKernel::kAuto) return call.kernel;
+  if (!has_tuned_kernels(call.weight)) return GemmKernel::kScalar;
   const uint64_t rows =
       call.rows_end != nullptr ? (call.m + call.weight.experts - 1) / call.weight.experts : call.m;
   if (rows <= kMaxDecodeRows) return GemmKernel::kMmaDecode;
@@ -188,12 +206,12 @@ Status gemm(const GemmCall& call, const cuda::Device& device, cuda::StreamHandle
                      " bytes, this call needs " + std::to_string(plan.workspace_bytes),
                  "", ""};
   const bool can_overlap = device.sm >= kWgmmaSm;
-  if (!plan.prologue) return launch_main(plan, call.x_type, call.overlap && can_overlap, stream);
+  if (!plan.prologue) return launch_main(plan, call, call.overlap && can_overlap, stream);
   // The prologue itself does not overlap with the kernel before: its CTAs would take turns with
   // that kernel's for registers (2 to 3 us slower on an H200). The GEMM behind it does, and fetches
   // weights meanwhile.
   IMP_TRY(launch_prologue(plan.before, call.x_type, false, stream));
-  return launch_main(plan, call.x_type, can_overlap, stream);
+  return launch_main(plan, call, can_overlap, stream);
 }
 
 Status to_mma64_k_order(const void* x, Float type, uint64_t m, uint64_t k, uint64_t x_stride,

@@ -6,7 +6,8 @@
 // acc is summed in f32 by tensor cores, in an order that depends on the shape, the kernel and the
 // device alone: the same call gives the same bits. `unit` undoes the powers of two that the layout
 // leaves in the accumulator (2^14 for mma64 NVFP4, kernel-layouts 12.2). Each f32 operation rounds
-// once, in the order written; the last rounding is to the output type.
+// once, in the order written; the last rounding is to the output type. The scalar kernel takes what
+// has no tuned kernel: its acc has the bits of the CPU's GEMM (kernels/cpu/gemm.h).
 //
 // Nothing is allocated and nothing synchronises: calls can be captured in a CUDA graph. One
 // workspace serves calls that follow each other on a stream, not calls that overlap.

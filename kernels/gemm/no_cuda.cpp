@@ -1,5 +1,6 @@
 // The kernels of this folder in a build without CUDA: checks and choices work, launches do not.
 #include "kernels/gemm/args.h"
+#include "kernels/gemm/scalar.h"
 
 namespace imp::kernels {
 namespace {
@@ -22,6 +23,7 @@ Status launch_tiled(const GemmArgs&, const LaunchShape&, Float, bool, cuda::Stre
 Status launch_wgmma(const GemmArgs&, const LaunchShape&, Float, bool, cuda::StreamHandle) {
   return absent();
 }
+Status launch_scalar(const ScalarArgs&, cuda::StreamHandle) { return absent(); }
 Status launch_prologue(const PrologueArgs&, Float, bool, cuda::StreamHandle) { return absent(); }
 
 }  // namespace imp::kernels

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "kernels/cpu/bits.h"
+#include "kernels/readers/bits.h"
 
 namespace imp::bench {
 

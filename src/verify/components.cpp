@@ -12,6 +12,7 @@
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
 #include "src/model/weight_format.h"
+#include "src/verify/engine_form.h"
 
 namespace imp::verify {
 namespace {
@@ -66,33 +67,6 @@ bool shape_is(const ComponentRecord& component, uint64_t experts, const Shape& o
   return have == want;
 }
 
-/// A component that holds the source's bytes: those of its parts' rows, in their encoding.
-Status check_as_in_source(const FormView& view, const PlaneTable& planes, ComponentKind kind) {
-  const std::string text = "component of kind " + std::to_string(static_cast<int>(kind));
-  const ComponentRecord* component = view.reader.find_component(view.form, kind);
-  if (component == nullptr) return fault(view, ErrorKind::kBadRecord, text + " is missing");
-  const auto index = static_cast<uint32_t>(&view.operand - view.reader.operands().data());
-  const auto* tensor = planes.find_for(index, 0, 0, kind);
-  const auto encoding =
-      tensor == nullptr ? quant::Encoding::kRows : static_cast<quant::Encoding>(tensor->encoding);
-  if (quant::encoding_name(encoding) == "?")
-    return fault(view, ErrorKind::kUnsupportedVersion,
-                 "encoding " + std::to_string(tensor->encoding) + " is not known to this version");
-  if (!quant::has_canonical(encoding)) return {};  // how many bytes depends on the bits
-  uint64_t bytes = 0;
-  for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
-    const auto coding = plane_coding(view.operand, kind, static_cast<Dtype>(component->dtype),
-                                     encoding, part.n_count);
-    bytes = checked_add(bytes, quant::source_bytes(coding)).value_or(~uint64_t{0});
-  }
-  const bool experts = view.operand.experts > 1;
-  const uint64_t have = experts ? component->expert_stride_bytes : component->size_bytes;
-  if (have == bytes && bytes != ~uint64_t{0}) return {};
-  return fault(view, ErrorKind::kBadShape,
-               text + " has " + std::to_string(have) + " bytes" + (experts ? " an expert" : "") +
-                   ", its rows take " + std::to_string(bytes));
-}
-
 /// The table of codes that are places in one: the format has but one.
 Status check_lut(const FormView& view) {
   if (!model::has_lut(view.scheme())) return {};
@@ -136,6 +110,7 @@ std::string majors_of(const layouts::LayoutVariant& variant) {
 
 /// The dialect of plain is the encoding of its codes; no other layout has dialects.
 bool reads_dialect(const FormView& view) {
+  if (view.is_engine()) return true;  // check_engine_form
   if (view.layout() != LayoutId::kPlain) return view.form.dialect == 0;
   return quant::encoding_name(static_cast<quant::Encoding>(view.form.dialect)) != "?";
 }
@@ -160,6 +135,33 @@ Status check_component(const FormView& view, const Expected& expected) {
   return {};
 }
 
+Status check_as_in_source(const FormView& view, const PlaneTable& planes, ComponentKind plane) {
+  const ComponentKind kind = view.source_component(plane);
+  const std::string text = "component of kind " + std::to_string(static_cast<int>(kind));
+  const ComponentRecord* component = view.reader.find_component(view.form, kind);
+  if (component == nullptr) return fault(view, ErrorKind::kBadRecord, text + " is missing");
+  const auto index = static_cast<uint32_t>(&view.operand - view.reader.operands().data());
+  const auto* tensor = planes.find_for(index, 0, 0, plane);
+  const auto encoding =
+      tensor == nullptr ? quant::Encoding::kRows : static_cast<quant::Encoding>(tensor->encoding);
+  if (quant::encoding_name(encoding) == "?")
+    return fault(view, ErrorKind::kUnsupportedVersion,
+                 "encoding " + std::to_string(tensor->encoding) + " is not known to this version");
+  if (!quant::has_canonical(encoding)) return {};  // how many bytes depends on the bits
+  uint64_t bytes = 0;
+  for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
+    const auto coding = plane_coding(view.operand, plane, static_cast<Dtype>(component->dtype),
+                                     encoding, part.n_count);
+    bytes = checked_add(bytes, quant::source_bytes(coding)).value_or(~uint64_t{0});
+  }
+  const bool experts = view.operand.experts > 1;
+  const uint64_t have = experts ? component->expert_stride_bytes : component->size_bytes;
+  if (have == bytes && bytes != ~uint64_t{0}) return {};
+  return fault(view, ErrorKind::kBadShape,
+               text + " has " + std::to_string(have) + " bytes" + (experts ? " an expert" : "") +
+                   ", its rows take " + std::to_string(bytes));
+}
+
 Status check_layout(const FormView& view, const PlaneTable& planes) {
   const layouts::LayoutInfo* layout = layouts::find_layout(view.form.layout);
   if (layout == nullptr)
@@ -177,6 +179,7 @@ Status check_layout(const FormView& view, const PlaneTable& planes) {
                      majors_of(*variant) +
                      (layout->id == LayoutId::kPlain ? " and the encodings of its registry"
                                                      : " and dialect 0"));
+  if (view.is_engine()) return check_engine_form(view, planes);
   if (view.form.padded_n != round_up(view.operand.n, layout->pad_n) ||
       view.form.padded_k != round_up(view.operand.k, layout->pad_k))
     return fault(view, ErrorKind::kBadShape,

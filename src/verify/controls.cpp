@@ -13,6 +13,7 @@
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/digest.h"
+#include "src/verify/engine_inverse.h"
 #include "src/verify/reference.h"
 #include "src/verify/units.h"
 
@@ -22,9 +23,9 @@ namespace {
 using artifact::Reader;
 using layouts::LayoutId;
 
-/// Byte of `slab.codes` whose lowest bit is the lowest bit of code (row, k), k a multiple of 8: of
-/// e2m1 the magnitude's.
-uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
+/// The lowest bit of code (row, k) of the slab, k a multiple of 8: of e2m1 the magnitude's.
+CodePlace code_place(const FormView& view, const StoredSlab& slab, uint64_t row, uint64_t k) {
+  if (view.is_engine()) return engine_code_place(view, slab.padded_rows, row, k);
   namespace mma64 = layouts::mma64_nvfp4;
   const bool nibbles = model::code_bits(view.scheme()) == 4;
   switch (view.layout()) {
@@ -36,13 +37,13 @@ uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
       const auto column = static_cast<uint32_t>(k % mma64::kTileK);
       // Bit 0 of a word of e2m1 codes belongs to a magnitude: bits 0..2 are register 2's (layout
       // header); of a word of integers it is code 0's lowest.
-      return block * mma64_block_bytes(view.scheme()) +
-             (nibbles ? 4 * mma64::word_of_src(n, column / 8)
-                      : layouts::mma64_bytes::byte_of_src(n, column));
+      return {block * mma64_block_bytes(view.scheme()) +
+              (nibbles ? 4 * mma64::word_of_src(n, column / 8)
+                       : layouts::mma64_bytes::byte_of_src(n, column))};
     }
     case LayoutId::kNative:
-      return nibbles ? row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2
-                     : row * layouts::native_bytes::pitch_bytes(view.operand.k) + k;
+      return {nibbles ? row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2
+                      : row * layouts::native_bytes::pitch_bytes(view.operand.k) + k};
     default:
       break;
   }
@@ -51,7 +52,7 @@ uint64_t code_byte(const FormView& view, uint64_t row, uint64_t k) {
                    static_cast<quant::Encoding>(view.form.dialect), row);
   const uint64_t bits_of_row =
       k * (before.encoding == quant::Encoding::kSignedBytes ? 8 : model::code_bits(view.scheme()));
-  return quant::source_bytes(before) + bits_of_row / 8;
+  return {quant::source_bytes(before) + bits_of_row / 8};
 }
 
 /// Turns the lowest bit of the first code of every group of a row, canonical.
@@ -64,11 +65,11 @@ void flip_codes(const FormView& view, uint64_t row, const std::vector<uint64_t>&
     canonical.codes[before + (codes.bits == 4 ? k / 2 : k)] ^= std::byte{1};
 }
 
-/// A byte whose lowest bit changes the value of a weight; nullopt if every weight of the slab is
+/// A bit that changes the value of a weight; nullopt if every weight of the slab is
 /// what it is whatever its code (a scale of zero, a min that hides it).
-std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& slab,
+std::optional<CodePlace> bit_to_damage(const FormView& view, const StoredSlab& slab,
                                        CanonicalSlab canonical) {
-  if (!model::is_quantized(view.scheme())) return 0;
+  if (!model::is_quantized(view.scheme())) return CodePlace{};
   const std::vector<float> multipliers = row_multipliers(view, slab);
   std::vector<uint64_t> columns;
   for (uint64_t group = 0; group < std::max<uint64_t>(view.groups(), 1); ++group)
@@ -83,7 +84,7 @@ std::optional<uint64_t> byte_to_damage(const FormView& view, const StoredSlab& s
     flip_codes(view, row, columns, canonical);
     for (const uint64_t k : columns)
       if (was[k] != is[k] && !(std::isnan(was[k]) && std::isnan(is[k])))
-        return code_byte(view, row, k);
+        return code_place(view, slab, row, k);
   }
   return std::nullopt;
 }
@@ -122,12 +123,11 @@ Status control_identity(const SlabUnderTest& damaged, GemmBackend& backend, Cont
 
 Status control_form(const FormView& view, GemmBackend& backend, ControlCounts& counts,
                     Problems& problems) {
-  IMP_ASSIGN(StoredSlab slab,
-             read_slab(view, 0, 0, std::min<uint64_t>(kSlabUnitRows, view.operand.n)));
+  IMP_ASSIGN(StoredSlab slab, read_slab(view, 0, 0, slab_end(view, 0, slab_rows(view, 0))));
   IMP_ASSIGN(const CanonicalSlab canonical, invert(view, slab));
-  const auto byte = byte_to_damage(view, slab, canonical);
-  if (!byte) return {};
-  slab.codes[*byte] ^= std::byte{1};
+  const auto place = bit_to_damage(view, slab, canonical);
+  if (!place) return {};
+  slab.codes[place->byte] ^= std::byte{1} << place->bit;
   counts.made += 2;
   const Result<CanonicalSlab> damaged = invert(view, slab);
   if (damaged.ok() && damaged->codes == canonical.codes && damaged->scales == canonical.scales)

@@ -44,14 +44,13 @@ Status ExceptionCursor::load_next() {
   if (last_group_ && record.group <= *last_group_)
     return error("group " + std::to_string(record.group) + " follows group " +
                  std::to_string(*last_group_));
-  if ((record.scale & 0x7F) != 0)
-    return error("scale byte of group " + std::to_string(record.group) + " is not zero");
   last_group_ = record.group;
   next_ = record;
   return {};
 }
 
-Status ExceptionCursor::apply(const StoredSlab& slab, CanonicalSlab& canonical) {
+Status ExceptionCursor::apply(const StoredSlab& slab, CanonicalSlab& canonical,
+                              const Refusal& refusal) {
   if (!started_) IMP_TRY(load_next());
   // Records count groups of 16, whatever the source's groups are.
   const uint64_t groups = view_.operand.k / kGroup;
@@ -61,8 +60,8 @@ Status ExceptionCursor::apply(const StoredSlab& slab, CanonicalSlab& canonical) 
     if (next_->group < first)
       return error("group " + std::to_string(next_->group) + " lies before its place");
     const uint64_t at = next_->group - first;
-    if (canonical.scales[at] != std::byte{0})
-      return error("group " + std::to_string(next_->group) + " has a scale that is not zero");
+    if (const char* why = refusal(at, next_->scale, next_->codes))
+      return error("group " + std::to_string(next_->group) + " " + why);
     canonical.scales[at] = static_cast<std::byte>(next_->scale);
     store_le(canonical.codes.data() + at * 8, next_->codes);
     IMP_TRY(load_next());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -14,10 +15,14 @@ class ExceptionCursor {
  public:
   explicit ExceptionCursor(const FormView& view);
 
+  /// Why a record of the slab's group `at` is none that the layout needs: the end of a sentence
+  /// that begins with the group, nullptr if it is one.
+  using Refusal = std::function<const char*(uint64_t at, uint8_t scale, uint64_t codes)>;
+
   /// Put the recorded bits of the slab's groups of 16 back, codes and scales of 16 columns. Slabs
   /// must come in ascending order of (expert, row). Errors: kInverseMismatch for a record out of
-  /// order, for a group whose stored scale is not zero, or a scale byte that is no zero; kIo.
-  Status apply(const StoredSlab& slab, CanonicalSlab& canonical);
+  /// order or refused; kIo.
+  Status apply(const StoredSlab& slab, CanonicalSlab& canonical, const Refusal& refusal);
   /// After the last slab: a record is left only if its group lies outside the operand.
   Status finish();
 

@@ -1,10 +1,12 @@
-// The inverses of native and plain, over their maps: the judge's own; mma64's is beside.
+// The inverses of native and plain, over their maps: the judge's own; those of mma64 and of other
+// engines' layouts are beside.
 #include <algorithm>
 #include <string>
 
 #include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
+#include "src/verify/engine_inverse.h"
 #include "src/verify/mma64_inverse.h"
 
 namespace imp::verify {
@@ -73,19 +75,29 @@ Result<CanonicalSlab> invert_plain(const FormView& view, const StoredSlab& slab)
   return out;
 }
 
-}  // namespace
-
-Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab,
-                             ExceptionCursor* exceptions) {
+Result<CanonicalSlab> invert_layout(const FormView& view, const StoredSlab& slab,
+                                    ExceptionCursor* exceptions) {
   switch (view.layout()) {
+    case LayoutId::kPlain:
+      return invert_plain(view, slab);
     case LayoutId::kMma64:
       return invert_mma64(view, slab, exceptions);
     case LayoutId::kNative:
       return invert_native(view, slab);
     default:
-      break;
+      return invert_engine(view, slab, exceptions);
   }
-  return invert_plain(view, slab);
+}
+
+}  // namespace
+
+Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab,
+                             ExceptionCursor* exceptions) {
+  IMP_ASSIGN(CanonicalSlab canonical, invert_layout(view, slab, exceptions));
+  canonical.expert = slab.expert;
+  canonical.row0 = slab.row0;
+  canonical.rows = slab.rows;
+  return canonical;
 }
 
 }  // namespace imp::verify

@@ -10,6 +10,7 @@
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
 #include "src/verify/components.h"
+#include "src/verify/engine_form.h"
 #include "src/verify/planes.h"
 #include "src/verify/reference.h"
 #include "src/verify/slab.h"
@@ -154,7 +155,10 @@ Status check_form(const FormView& view, const PlaneTable& planes) {
   if (const auto* bias = view.reader.find_component(view.form, ComponentKind::kBias))
     IMP_TRY(check_component(
         view, {ComponentKind::kBias, static_cast<Dtype>(bias->dtype), {view.operand.n}}));
-  IMP_TRY(check_vector(view, ComponentKind::kMultiplier, "multiplier"));
+  const bool one = view.is_engine() && model::has_two_levels(view.scheme());
+  IMP_TRY(one || has_folded_multiplier(view)
+              ? check_engine_multiplier(view)
+              : check_vector(view, ComponentKind::kMultiplier, "multiplier"));
   return check_vector(view, ComponentKind::kInputScale, "input scale");
 }
 

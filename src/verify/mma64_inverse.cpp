@@ -211,7 +211,12 @@ Result<CanonicalSlab> invert_mma64(const FormView& view, const StoredSlab& slab,
   IMP_TRY(BlockInverse(view, slab, out).run());
   if (model::has_two_levels(view.scheme())) {
     IMP_TRY(check_groups(view, slab, out));
-    if (exceptions != nullptr) IMP_TRY(exceptions->apply(slab, out));
+    if (exceptions != nullptr)
+      IMP_TRY(
+          exceptions->apply(slab, out, [&out](uint64_t at, uint8_t scale, uint64_t) -> const char* {
+            if (out.scales[at] != std::byte{0}) return "has a scale that is not zero";
+            return (scale & 0x7F) == 0 ? nullptr : "has a record whose scale is not zero";
+          }));
     if (view.scheme() == Scheme::kNvfp4G32) IMP_TRY(join_pairs(view, slab, out));
   }
   for (const ComponentKind plane : kGroupPlanes) {

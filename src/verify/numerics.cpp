@@ -35,10 +35,11 @@ Status check_rows(const FormView& view, const Unit& unit, uint64_t row0, uint64_
 Status check_unit(const FormView& view, const Unit& unit, NumericsCounts& counts) {
   const uint64_t end = unit.row0 + unit.rows;
   const uint64_t step = unit.regimes ? unit.rows : slab_rows(view, unit.backend->slab_bytes());
-  for (uint64_t row0 = unit.row0; row0 < end; row0 += step) {
+  for (uint64_t row0 = unit.row0; row0 < end;) {
     IMP_TRY(check_interrupted());
-    IMP_TRY(check_rows(view, unit, row0, std::min(step, end - row0),
-                       row0 == unit.row0 || row0 + step >= end, counts));
+    const uint64_t next = std::min(end, slab_end(view, row0, step));
+    IMP_TRY(check_rows(view, unit, row0, next - row0, row0 == unit.row0 || next == end, counts));
+    row0 = next;
   }
   return {};
 }

@@ -49,6 +49,7 @@ class CpuBackend : public GemmBackend {
   Status check_identity(const SlabUnderTest& slab, NumericsCounts& counts) override {
     const kernels::PackedWeight weight = packed_weight(slab.view, slab.stored);
     const std::vector<float> multipliers = row_multipliers(slab.view, slab.stored);
+    const std::vector<float> factors = kernel_multipliers(slab.view, slab.stored);
     const float unit = kernels::accumulator_unit(weight.layout, weight.scheme);
     const uint64_t k = slab.view.operand.k;
     std::vector<uint64_t> columns(k);
@@ -62,8 +63,7 @@ class CpuBackend : public GemmBackend {
         const uint64_t row = row0 + r;
         unscaled_row(slab.view, slab.canonical, row, want);
         for (uint64_t i = 0; i < k; ++i)
-          acc[r * k + i] =
-              kernels::cpu_gemm_epilogue(acc[r * k + i], multipliers[row], unit, nullptr);
+          acc[r * k + i] = kernels::cpu_gemm_epilogue(acc[r * k + i], factors[row], unit, nullptr);
         IMP_TRY(compare_columns(slab, {"identity activations"}, row, want, multipliers[row],
                                 columns, {acc.data() + r * k, 1, k, row}));
       }
@@ -94,6 +94,7 @@ class CpuBackend : public GemmBackend {
                            const CheckName& name, Tolerance tolerance, uint64_t& compared) {
     const kernels::PackedWeight weight = packed_weight(slab.view, slab.stored);
     const std::vector<float> multipliers = row_multipliers(slab.view, slab.stored);
+    const std::vector<float> factors = kernel_multipliers(slab.view, slab.stored);
     const float unit = kernels::accumulator_unit(weight.layout, weight.scheme);
     const uint64_t rows = std::min(kTileRows, slab.stored.rows - row0);
     std::vector<float> y(x.m * rows, std::numeric_limits<float>::quiet_NaN());
@@ -101,7 +102,7 @@ class CpuBackend : public GemmBackend {
     for (uint64_t i = 0; i < x.m; ++i)
       for (uint64_t r = 0; r < rows; ++r)
         y[i * rows + r] =
-            kernels::cpu_gemm_epilogue(y[i * rows + r], multipliers[row0 + r], unit, nullptr);
+            kernels::cpu_gemm_epilogue(y[i * rows + r], factors[row0 + r], unit, nullptr);
     IMP_TRY(compare_sums(slab, name, reference_sums(slab, row0, rows, x), x.m, multipliers,
                          tolerance, kRoundingUnit, {y.data(), rows, 1, row0}));
     compared += x.m * rows;

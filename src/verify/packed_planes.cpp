@@ -5,6 +5,7 @@
 
 #include "src/base/interrupt.h"
 #include "src/base/little_endian.h"
+#include "src/verify/engine_derived.h"
 #include "src/verify/exceptions.h"
 
 namespace imp::verify {
@@ -22,7 +23,11 @@ class PackedPlanes {
  public:
   PackedPlanes(const FormView& view, uint32_t operand, const PlaneTable& planes,
                TensorChecks& checks)
-      : view_(view), planes_(planes), checks_(checks), exceptions_(view) {
+      : view_(view),
+        planes_(planes),
+        checks_(checks),
+        exceptions_(view),
+        engine_(view, operand, planes) {
     for (uint32_t p = 0; p < view.operand.part_count; ++p) {
       Part part;
       part.emplace_back(view, operand, p, ComponentKind::kCodes);
@@ -34,6 +39,7 @@ class PackedPlanes {
 
   Status run() {
     for (uint32_t e = 0; e < view_.operand.experts; ++e) IMP_TRY(check_expert(e));
+    IMP_TRY(engine_.finish());
     return exceptions_.finish();
   }
 
@@ -52,11 +58,13 @@ class PackedPlanes {
     for (Part& part : parts_)
       for (PlaneDigest& plane : part) plane.begin(planes_, expert, checks_);
     const uint64_t step = slab_rows(view_, kSlabBytes);
-    for (uint64_t row = 0; row < view_.operand.n; row += step) {
+    IMP_TRY(engine_.begin(expert));
+    for (uint64_t row = 0; row < view_.operand.n; row = slab_end(view_, row, step)) {
       IMP_TRY(check_interrupted());
       IMP_ASSIGN(const StoredSlab stored,
-                 read_slab(view_, expert, row, std::min(step, view_.operand.n - row)));
+                 read_slab(view_, expert, row, slab_end(view_, row, step) - row));
       IMP_ASSIGN(CanonicalSlab canonical, invert(view_, stored, &exceptions_));
+      IMP_TRY(engine_.check(stored, canonical));
       if (!order.empty()) restore_columns(order, stored.rows, canonical.codes);
       const auto parts = view_.reader.parts_of(view_.operand);
       for (size_t p = 0; p < parts.size(); ++p) update(parts[p], stored, canonical, parts_[p]);
@@ -137,6 +145,7 @@ class PackedPlanes {
   const PlaneTable& planes_;
   TensorChecks& checks_;
   ExceptionCursor exceptions_;
+  EngineDerived engine_;
   std::vector<Part> parts_;
 };
 

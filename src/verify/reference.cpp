@@ -3,6 +3,8 @@
 #include <bit>
 
 #include "src/model/weight_format.h"
+#include "src/verify/engine_form.h"
+#include "src/verify/engine_reference.h"
 
 namespace imp::verify {
 namespace {
@@ -60,20 +62,45 @@ bool has_reference(const FormView& view) {
   }
 }
 
-std::vector<float> row_multipliers(const FormView& view, const StoredSlab& slab) {
+float part_multiplier(const FormView& view, const artifact::PartRecord& part, uint64_t expert) {
+  if (part.multiplier_count == 0) return 1.0f;
+  return std::bit_cast<float>(kernel_bits(view.reader.scalars()[part.first_multiplier + expert],
+                                          ComponentKind::kMultiplier));
+}
+
+namespace {
+
+/// A number of each part to the rows of the slab.
+template <class OfPart>
+std::vector<float> of_rows(const FormView& view, const SlabPlanes& slab, OfPart of_part) {
   std::vector<float> rows(slab.rows, 1.0f);
-  for (const artifact::PartRecord& part : view.reader.parts_of(view.operand)) {
-    if (part.multiplier_count == 0) continue;
-    const float multiplier = std::bit_cast<float>(kernel_bits(
-        view.reader.scalars()[part.first_multiplier + slab.expert], ComponentKind::kMultiplier));
+  const auto parts = view.reader.parts_of(view.operand);
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const float value = of_part(p);
     for (uint64_t r = 0; r < slab.rows; ++r)
-      if (slab.row0 + r >= part.n0 && slab.row0 + r < part.n0 + part.n_count) rows[r] = multiplier;
+      if (slab.row0 + r >= parts[p].n0 && slab.row0 + r < parts[p].n0 + parts[p].n_count)
+        rows[r] = value;
   }
   return rows;
 }
 
+}  // namespace
+
+std::vector<float> row_multipliers(const FormView& view, const SlabPlanes& slab) {
+  return of_rows(view, slab, [&](size_t p) {
+    return has_folded_multiplier(view)
+               ? 1.0f
+               : part_multiplier(view, view.reader.parts_of(view.operand)[p], slab.expert);
+  });
+}
+
+std::vector<float> kernel_multipliers(const FormView& view, const StoredSlab& slab) {
+  return of_rows(view, slab, [&](size_t p) { return slab.multipliers[p]; });
+}
+
 void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t row,
                   std::vector<float>& out) {
+  if (view.is_engine()) return engine_row(view, canonical, row, out);
   const quant::WeightFormat format = format_of(view);
   const auto from = [&](ComponentKind kind, Dtype dtype, uint64_t rows) -> Bytes {
     const std::vector<std::byte>& plane = canonical.of(kind);

@@ -11,6 +11,7 @@
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
+#include "src/verify/engine_form.h"
 
 namespace imp::verify {
 namespace {
@@ -58,16 +59,19 @@ uint64_t stored_bytes(const FormView& view, ComponentKind plane, Dtype dtype, ui
     default:
       break;
   }
+  if (view.is_engine()) return engine_bytes(view, plane, rows);
   return quant::source_bytes(
       plane_coding(view.operand, plane, dtype, plain_encoding(view, plane), rows));
 }
 
 const ComponentRecord* component_of(const FormView& view, ComponentKind plane) {
-  const bool blocks = plane == ComponentKind::kCodes && view.layout() == LayoutId::kMma64;
+  const bool blocks =
+      plane == ComponentKind::kCodes && (view.layout() == LayoutId::kMma64 || view.is_engine());
   return view.reader.find_component(view.form, blocks ? ComponentKind::kBlocks : plane);
 }
 
 Status read_plane(const FormView& view, ComponentKind plane, StoredSlab& slab) {
+  if (view.is_engine()) return read_engine_plane(view, plane, slab, slab.of(plane));
   const ComponentRecord* component = component_of(view, plane);
   if (component == nullptr)
     return Error{ErrorKind::kBadRecord,
@@ -102,14 +106,15 @@ std::vector<std::byte>& SlabPlanes::of(ComponentKind kind) {
 }
 
 bool FormView::has_scales_in_blocks() const {
-  return layout() == LayoutId::kMma64 &&
-         (model::has_two_levels(scheme()) || scheme() == Scheme::kMxfp4);
+  return layout() == LayoutId::kMaxSm8x ||
+         (layout() == LayoutId::kMma64 &&
+          (model::has_two_levels(scheme()) || scheme() == Scheme::kMxfp4));
 }
 
 bool FormView::needs(ComponentKind plane) const {
   switch (plane) {
     case ComponentKind::kBlockScale:
-      return operand.group_size != 0 && !has_scales_in_blocks();
+      return (operand.group_size != 0 || is_engine()) && !has_scales_in_blocks();
     case ComponentKind::kGroupMin:
       return model::has_group_min(scheme());
     case ComponentKind::kSuperScale:
@@ -124,7 +129,20 @@ bool FormView::needs(ComponentKind plane) const {
 bool FormView::is_packed(ComponentKind plane) const {
   if (layout() == LayoutId::kPlain || !is_gemm()) return false;
   if (plane == ComponentKind::kCodes) return true;
-  return model::is_group_plane(plane) && operand.group_rows == 0;
+  if (!is_engine()) return model::is_group_plane(plane) && operand.group_rows == 0;
+  const bool machete = layout() == LayoutId::kMachete4 || layout() == LayoutId::kMachete8;
+  if (plane == ComponentKind::kZeroPoint) return !machete;
+  return plane == ComponentKind::kBlockScale && !is_derived(plane);
+}
+
+bool FormView::is_derived(ComponentKind plane) const {
+  return is_engine() && (plane == ComponentKind::kGroupMin ||
+                         (plane == ComponentKind::kBlockScale && scheme() == Scheme::kFp8));
+}
+
+ComponentKind FormView::source_component(ComponentKind plane) const {
+  return plane == ComponentKind::kBlockScale && is_derived(plane) ? ComponentKind::kSourceScale
+                                                                  : plane;
 }
 
 quant::PlaneCoding plane_coding(const artifact::OperandRecord& operand, ComponentKind plane,
@@ -146,6 +164,11 @@ uint64_t mma64_block_bytes(Scheme scheme) {
   if (scheme == Scheme::kMxfp4) return layouts::mma64_mxfp4::kBlockBytes;
   return model::code_bits(scheme) == 4 ? layouts::mma64_int4::kBlockBytes
                                        : layouts::mma64_bytes::kBlockBytes;
+}
+
+uint64_t slab_end(const FormView& view, uint64_t row0, uint64_t step) {
+  const uint64_t end = view.is_engine() ? padded_end(view, row0) : view.operand.n;
+  return step < end - row0 ? row0 + step : end;
 }
 
 uint64_t slab_rows(const FormView& view, uint64_t bytes) {
@@ -175,10 +198,16 @@ Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row
   slab.expert = expert;
   slab.row0 = row0;
   slab.rows = rows;
+  const layouts::LayoutInfo& layout = *layouts::find_layout(view.form.layout);
+  slab.padded_rows = view.is_engine() ? packed_range(view, row0, rows).rows
+                                      : round_up(rows, uint64_t{layout.pad_n});
+  IMP_ASSIGN(slab.multipliers, stored_multipliers(view, expert));
   IMP_TRY(read_plane(view, ComponentKind::kCodes, slab));
-  for (const ComponentKind plane : kGroupPlanes)
+  for (const ComponentKind plane : kGroupPlanes) {
+    if (view.is_engine() && !view.is_packed(plane) && !view.is_derived(plane)) continue;
     if (view.reader.find_component(view.form, plane) != nullptr || view.needs(plane))
       IMP_TRY(read_plane(view, plane, slab));
+  }
   if (const auto* lut = view.reader.find_component(view.form, ComponentKind::kLut)) {
     slab.lut.resize(std::size(quant::kIq4NlValues));
     IMP_TRY(view.reader.read_component(*lut, 0, slab.lut));

@@ -34,6 +34,10 @@ struct FormView {
     return operand.group_size == 0 ? 0 : model::groups_of(plane, operand.group_size, operand.k);
   }
   uint64_t group_rows() const { return std::max(operand.group_rows, 1u); }
+  /// The layout is that of another engine (engine_form.h).
+  bool is_engine() const {
+    return layout() >= layouts::LayoutId::kMarlin && layout() <= layouts::LayoutId::kMachete8;
+  }
   /// Codes and block scales lie in the same blocks.
   bool has_scales_in_blocks() const;
   /// The weight makes no sense without this plane of groups beside the codes.
@@ -41,6 +45,11 @@ struct FormView {
   /// The layout gives this plane an order of its own; every other plane lies in the form as in the
   /// source.
   bool is_packed(artifact::ComponentKind plane) const;
+  /// The component of this kind was made from other planes of the source, which the form has too:
+  /// scales of fp8 in marlin, folded zero points of machete.
+  bool is_derived(artifact::ComponentKind plane) const;
+  /// Component that has the source's bytes of a plane that is not packed.
+  artifact::ComponentKind source_component(artifact::ComponentKind plane) const;
 };
 
 /// How `rows` rows of W of this plane are coded: codes and planes of groups; a bias has one column.
@@ -56,6 +65,9 @@ struct SlabPlanes {
   std::vector<std::byte> mins{};
   std::vector<std::byte> super_scales{};
   std::vector<std::byte> super_mins{};
+  uint64_t expert = 0;
+  uint64_t row0 = 0;
+  uint64_t rows = 0;
 
   /// REQUIRES: codes, or a plane of groups.
   std::vector<std::byte>& of(artifact::ComponentKind kind);
@@ -69,20 +81,24 @@ inline constexpr artifact::ComponentKind kGroupPlanes[] = {
     artifact::ComponentKind::kSuperMin};
 
 /// Rows [row0, row0 + rows) of expert `expert`: components of the planes' names (codes or blocks),
-/// bytes as stored (padding included).
+/// bytes as stored (padding included). What an engine's layout strides lies piece after piece, as
+/// in a matrix of these rows alone.
 struct StoredSlab : SlabPlanes {
-  uint64_t expert = 0;
-  uint64_t row0 = 0;
-  uint64_t rows = 0;
-  std::vector<std::byte> lut;  ///< component of that name
+  uint64_t padded_rows = 0;        ///< rows with the layout's padding
+  std::vector<std::byte> lut{};    ///< component of that name
+  std::vector<float> multipliers;  ///< of each part, as the form holds them for this expert
 };
 
-/// The same rows as canonical planes (src/quant/encoding.h), columns in the order of the form.
+/// The same rows as canonical planes (src/quant/encoding.h), columns in the order of the form. Of
+/// an engine's layout scales and mins that are derived are there too, [rows, groups].
 using CanonicalSlab = SlabPlanes;
 
 /// Rows of a slab that holds about `bytes` of codes; a multiple of kSlabUnitRows and of the rows
 /// under a scale.
 uint64_t slab_rows(const FormView& view, uint64_t bytes);
+/// The row behind the slab of at most `step` rows that begins at `row0`: slabs end where the layout
+/// pads, inside the operand too.
+uint64_t slab_end(const FormView& view, uint64_t row0, uint64_t step);
 
 /// Errors: kIo, kTruncated; kBadRecord if a component that the layout needs is not there.
 Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row0, uint64_t rows);

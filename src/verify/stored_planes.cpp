@@ -73,7 +73,7 @@ class StoredPlanes {
 
   Result<Range> range_of(const SourceTensorRecord& tensor, ComponentKind plane) const {
     Range range;
-    range.component = view_.reader.find_component(view_.form, plane);
+    range.component = view_.reader.find_component(view_.form, view_.source_component(plane));
     if (range.component == nullptr || range.component->dtype != tensor.dtype)
       return error(tensor, "operand '" + view_.name() + "' has no component of kind " +
                                std::to_string(tensor.plane) + " and the tensor's dtype");
@@ -144,8 +144,10 @@ class StoredPlanes {
   }
 
   /// Weights that the form holds and no source tensor vouches for would pass unseen.
-  void check_recorded(ComponentKind plane) {
-    if (!is_by_rows(plane) || view_.is_packed(plane)) return;
+  void check_recorded(ComponentKind kind) {
+    const bool source_scale = kind == ComponentKind::kSourceScale;
+    const ComponentKind plane = source_scale ? ComponentKind::kBlockScale : kind;
+    if (!is_by_rows(plane) || view_.is_packed(plane) || view_.is_derived(kind)) return;
     for (uint32_t p = 0; p < view_.operand.part_count; ++p)
       for (uint32_t e = 0; e < view_.operand.experts; ++e)
         if (planes_.find_for(operand_, p, e, plane) == nullptr) checks_.missing(p, e, plane);

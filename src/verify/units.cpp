@@ -17,12 +17,13 @@ constexpr uint64_t kRegimeBytes = 8u << 20;  // enough tiles that every split of
 void add_units(const FormView& view, const Unit& whole, std::vector<Unit>& units) {
   const uint64_t step = slab_rows(view, kUnitBytes);
   for (uint64_t e = 0; e < view.operand.experts; ++e)
-    for (uint64_t row = 0; row < view.operand.n; row += step) {
+    for (uint64_t row = 0; row < view.operand.n;) {
       Unit unit = whole;
       unit.expert = e;
       unit.row0 = row;
-      unit.rows = std::min(step, view.operand.n - row);
+      unit.rows = slab_end(view, row, step) - row;
       units.push_back(unit);
+      row += unit.rows;
     }
 }
 
@@ -30,6 +31,10 @@ void add_units(const FormView& view, const Unit& whole, std::vector<Unit>& units
 Unit regime_unit(const FormView& view, Unit unit) {
   const uint64_t most = slab_rows(view, kRegimeBytes), n = view.operand.n;
   unit.row0 = n > most ? round_up(n - most, kSlabUnitRows) : 0;
+  // Where gate and up are padded each for itself a slab begins with one of them.
+  for (uint64_t row = 0; row < n; row = slab_end(view, row, n))
+    if (slab_end(view, row, n) == n)
+      unit.row0 = std::max(unit.row0, row) - (std::max(unit.row0, row) - row) % kSlabUnitRows;
   unit.rows = n - unit.row0;
   unit.expert = view.operand.experts - 1;
   unit.regimes = true;

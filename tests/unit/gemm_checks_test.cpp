@@ -53,6 +53,15 @@ GemmCall valid_grouped_call() {
   return call;
 }
 
+/// The same weight in native: no tuned kernel takes it.
+GemmCall valid_native_call() {
+  GemmCall call = valid_call();
+  call.weight.layout = 3;
+  call.weight.group_size = 16;
+  call.weight.block_scale.data = pointer();
+  return call;
+}
+
 cuda::Device device_of(uint32_t sm) {
   cuda::Device device;
   device.name = "made up";
@@ -87,6 +96,7 @@ std::string name_of(const ::testing::TestParamInfo<Refusal>& info) { return info
 TEST(GemmChecks, TheStartingPointsPass) {
   EXPECT_TRUE(check_call(valid_call(), true).ok());
   EXPECT_TRUE(check_call(valid_grouped_call(), true).ok());
+  EXPECT_TRUE(check_call(valid_native_call(), true).ok());
 }
 
 class GemmShapeRefusals : public ::testing::TestWithParam<Refusal> {};
@@ -102,10 +112,20 @@ TEST_P(GemmShapeRefusals, ByEveryFunctionWithAndWithoutPointers) {
 }
 
 const Refusal kShapeRefusals[] = {
-    {"LayoutUnknown", ErrorKind::kUnsupportedLayout, "no weight-only GEMM for layout 3, scheme 16",
-     [](GemmCall& c) { c.weight.layout = 3; }},
-    {"SchemeUnknown", ErrorKind::kUnsupportedLayout, "no weight-only GEMM for layout 2, scheme 18",
-     [](GemmCall& c) { c.weight.scheme = 18; }},
+    {"LayoutUnknown", ErrorKind::kUnsupportedLayout, "no GEMM for layout 99, scheme 16, dialect 0",
+     [](GemmCall& c) { c.weight.layout = 99; }},
+    {"SchemeUnknown", ErrorKind::kUnsupportedLayout, "no GEMM for layout 2, scheme 8, dialect 0",
+     [](GemmCall& c) { c.weight.scheme = 8; }},
+    {"DialectUnknown", ErrorKind::kUnsupportedLayout, "no GEMM for layout 2, scheme 16, dialect 7",
+     [](GemmCall& c) { c.weight.dialect = 7; }},
+    {"PlaneStrideTooSmall", ErrorKind::kBadShape, "expert stride 4095 of block_scale",
+     [](GemmCall& c) {
+       c = valid_native_call();
+       c.weight.experts = 4;
+       c.weight.expert_stride_bytes = 192 * 128;
+       c.weight.block_scale.expert_stride_bytes = 4095;  // of 2 x 4 tiles of 512
+       c.rows_end = pointer<uint32_t>();
+     }},
     {"NIsZero", ErrorKind::kBadShape, "W is [0, 240]", [](GemmCall& c) { c.weight.n = 0; }},
     {"NTooLarge", ErrorKind::kBadShape, "W is [2147483648, 240], expected sizes from 1 to 2^31 - 1",
      [](GemmCall& c) { c.weight.n = uint64_t{1} << 31; }},
@@ -185,6 +205,8 @@ const Refusal kPointerRefusals[] = {
     {"YUnaligned", ErrorKind::kBadShape, kNotItsElements, [](GemmCall& c) { c.y = pointer(1); }},
     {"WorkspaceUnaligned", ErrorKind::kBadShape, kNotItsElements,
      [](GemmCall& c) { c.workspace = pointer(128); }},
+    {"BlockScaleNull", ErrorKind::kBadShape, "block_scale is null",
+     [](GemmCall& c) { c.weight.block_scale.data = nullptr; }, valid_native_call},
 };
 
 INSTANTIATE_TEST_SUITE_P(GemmChecks, GemmPointerRefusals, ::testing::ValuesIn(kPointerRefusals),
@@ -220,7 +242,7 @@ TEST(GemmChecks, NoRowsAreNoLaunch) {
 
 TEST(GemmChecks, DevicesBeforeSm80AreRefused) {
   const GemmCall call = valid_call();
-  const char words[] = "mma64 kernels need sm_80 or newer; this device is sm_75";
+  const char words[] = "GEMM kernels need sm_80 or newer; this device is sm_75";
   const cuda::Device device = device_of(75);
   for (const Status& status :
        {gemm(call, device, nullptr), status_of(choose_gemm_kernel(call, device)),
@@ -236,6 +258,33 @@ TEST(GemmChecks, WgmmaIsForSm90Alone) {
          {gemm(call, device_of(sm), nullptr), status_of(gemm_workspace_bytes(call, device_of(sm)))})
       expect_error(status, ErrorKind::kUnsupportedLayout,
                    "the wgmma kernel runs on sm_90 only; this device is sm_" + std::to_string(sm));
+}
+
+TEST(GemmChecks, WhatHasNoTunedKernelRunsOnTheScalarOne) {
+  GemmCall call = valid_native_call();
+  for (const uint32_t sm : {80u, 90u, 120u})
+    for (const uint64_t m : {1u, 64u}) {
+      call.m = m;
+      call.kernel = GemmKernel::kAuto;
+      auto kernel = choose_gemm_kernel(call, device_of(sm));
+      ASSERT_TRUE(kernel.ok());
+      EXPECT_EQ(*kernel, GemmKernel::kScalar);
+      call.kernel = GemmKernel::kMmaTiled;
+      expect_error(status_of(choose_gemm_kernel(call, device_of(sm))),
+                   ErrorKind::kUnsupportedLayout,
+                   "kernel mma-tiled does not take layout 3, scheme 16");
+    }
+}
+
+TEST(GemmChecks, TheScalarKernelCanBeAskedForEverywhere) {
+  GemmCall call = valid_call();
+  call.kernel = GemmKernel::kScalar;
+  for (const uint64_t m : {1u, 300u}) {
+    call.m = m;
+    const auto kernel = choose_gemm_kernel(call, device_of(89));
+    ASSERT_TRUE(kernel.ok());
+    EXPECT_EQ(*kernel, GemmKernel::kScalar);
+  }
 }
 
 TEST(GemmChecks, TheDecodeKernelTakesSixteenRows) {

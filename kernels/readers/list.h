@@ -1,0 +1,37 @@
+// Every reader. The order means nothing but places in tables; the families are compiled for the
+// device in sources of their own.
+#pragma once
+
+#include "kernels/readers/ggml_codes.h"
+#include "kernels/readers/mma64_codes.h"
+#include "kernels/readers/mma64_fp4.h"
+#include "kernels/readers/native.h"
+#include "kernels/readers/plain_codes.h"
+#include "kernels/readers/plain_floats.h"
+
+namespace imp::kernels::readers {
+
+template <class... R>
+struct ReaderList {};
+
+template <class... A, class... B>
+constexpr ReaderList<A..., B...> operator+(ReaderList<A...>, ReaderList<B...>) {
+  return {};
+}
+
+using PackedReaders = ReaderList<Mma64Nvfp4, Mma64Nvfp4G32, Mma64Mxfp4, Mma64Fp8, Mma64Int4,
+                                 Mma64Int8, NativeNvfp4, NativeMxfp4, NativeMxfp8>;
+using PackedGgmlReaders = ReaderList<Mma64Ggml<48>, Mma64Ggml<49>, Mma64Ggml<50>, Mma64Ggml<52>,
+                                     Mma64Ggml<53>, Mma64Ggml<54>, Mma64Ggml<55>, Mma64Ggml<56>>;
+/// Layouts of other engines.
+using EngineReaders = ReaderList<>;
+using PlainReaders =
+    ReaderList<PlainF32, PlainF16, PlainBf16, PlainNvfp4, PlainNvfp4G32, PlainMxfp4, PlainMxfp8,
+               PlainFp8, PlainIntegers<4>, PlainIntegers<8>>;
+using PlainGgmlReaders = ReaderList<PlainGgml<48>, PlainGgml<49>, PlainGgml<50>, PlainGgml<52>,
+                                    PlainGgml<53>, PlainGgml<54>, PlainGgml<55>, PlainGgml<56>>;
+
+using AllReaders = decltype(PackedReaders{} + PackedGgmlReaders{} + EngineReaders{} +
+                            PlainReaders{} + PlainGgmlReaders{});
+
+}  // namespace imp::kernels::readers
