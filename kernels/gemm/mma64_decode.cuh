@@ -29,7 +29,7 @@ struct Fragment {
 template <class F, int kTokenTiles>
 struct Fragment<F, kTokenTiles, true> {
   uint4 codes[4];
-  GroupNumbers<F::kGroups, 8> numbers;
+  GroupNumbers<F::kGroups, 8, F::kHalves && kTokenTiles == 2> numbers;
   uint4 x[kTokenTiles][2];
 };
 
@@ -187,10 +187,10 @@ class Decoder {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         const int group = F::kHalves ? h : 0;
-        uint32_t low[4], high[4];
-        integer_pairs<T>(h == 0 ? codes.x : codes.y, f.numbers.template zero<T>(group, 2 * i), low);
-        integer_pairs<T>(h == 0 ? codes.z : codes.w, f.numbers.template zero<T>(group, 2 * i + 1),
-                         high);
+        uint32_t low[4], high[4], low_zero, high_zero;
+        f.numbers.template zero_pairs<T>(a_, group, i, low_zero, high_zero);
+        integer_pairs<T>(h == 0 ? codes.x : codes.y, low_zero, low);
+        integer_pairs<T>(h == 0 ? codes.z : codes.w, high_zero, high);
 #pragma unroll
         for (int t = 0; t < 2; ++t)
 #pragma unroll

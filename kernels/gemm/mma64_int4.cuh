@@ -113,30 +113,23 @@ struct GroupPlace {
 };
 
 /// Scales and zero points of kRows rows 8j + g, j ascending, for the groups that meet one block.
-/// 16-bit scales are on their way as soon as they are asked for; f32 ones are read when they are
-/// multiplied by, so that they take no registers meanwhile.
-template <int kGroups, int kRows>
+/// 16-bit scales are on their way as soon as they are asked for. F32 ones are read when they are
+/// multiplied by, so that they take no registers meanwhile; with kLateZeros zero points too.
+template <int kGroups, int kRows, bool kLateZeros>
 struct GroupNumbers {
   uint32_t scales[kGroups][kRows / 2];
   uint32_t zeros[kGroups][kRows / 4];
-  uint32_t wide;  ///< element of the lane's first scale; odd where there is a second group
+  uint32_t first;  ///< element of the lane's first scale; odd where there is a second group
 
   /// `element`: the lane's first of the 64 of a tile and group. The second group of a block that K
   /// ends in may not exist: X is zero there, so the first one's numbers serve.
   __device__ __forceinline__ void load(const GemmArgs& a, const GroupPlace& place, uint32_t element,
                                        bool has_second) {
-    const uint32_t first = place.element + element;
-    wide = first + (kGroups == 2 && has_second ? 1 : 0);
+    first = place.element + element + (kGroups == 2 && has_second ? 1 : 0);
 #pragma unroll
     for (int group = 0; group < kGroups; ++group) {
-      const uint64_t at = first + (group == 1 && has_second ? kBlockRows : 0);
-      if (a.scale_type != Float::kF32) copy(scales[group], a.scales + at * 2);
-      if (a.zeros != nullptr) {
-        copy(zeros[group], a.zeros + at);
-      } else {
-#pragma unroll
-        for (uint32_t& word : zeros[group]) word = kSymmetricZeros;
-      }
+      if (a.scale_type != Float::kF32) copy(scales[group], a.scales + at(group) * 2);
+      if constexpr (!kLateZeros) load_zeros(a, group, zeros[group]);
     }
   }
 
@@ -146,15 +139,36 @@ struct GroupNumbers {
     if (a.scale_type == Float::kBf16)
       return {__uint_as_float(both << 16), __uint_as_float(both & 0xFFFF0000u)};
     if (a.scale_type == Float::kF16) return __half22float2(reinterpret_cast<const __half2&>(both));
-    const uint64_t at = (wide & ~1u) + 2 * pair + (group == 1 ? (wide & 1) * kBlockRows : 0);
-    return __ldg(reinterpret_cast<const float2*>(a.scales + at * 4));
+    return __ldg(reinterpret_cast<const float2*>(a.scales + (at(group) + 2 * pair) * 4));
   }
+  /// Zero points of rows 2 pair and 2 pair + 1 of them.
   template <class T>
-  __device__ __forceinline__ uint32_t zero(int group, int row) const {
-    return zero_pair<T>(zeros[group][row / 4], row % 4);
+  __device__ __forceinline__ void zero_pairs(const GemmArgs& a, int group, int pair, uint32_t& low,
+                                             uint32_t& high) const {
+    uint32_t words[kRows / 4];
+    if constexpr (kLateZeros) {
+      load_zeros(a, group, words);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kRows / 4; ++i) words[i] = zeros[group][i];
+    }
+    low = zero_pair<T>(words[pair / 2], 2 * pair % 4);
+    high = zero_pair<T>(words[pair / 2], 2 * pair % 4 + 1);
   }
 
  private:
+  __device__ __forceinline__ uint64_t at(int group) const {
+    return (first & ~1u) + (group == 1 ? (first & 1) * kBlockRows : 0);
+  }
+  __device__ __forceinline__ void load_zeros(const GemmArgs& a, int group,
+                                             uint32_t (&words)[kRows / 4]) const {
+    if (a.zeros != nullptr) {
+      copy(words, a.zeros + at(group));
+      return;
+    }
+#pragma unroll
+    for (uint32_t& word : words) word = kSymmetricZeros;
+  }
   template <int kWords>
   static __device__ __forceinline__ void copy(uint32_t (&to)[kWords], const uint8_t* from) {
     if constexpr (kWords == 4) {

@@ -37,7 +37,8 @@ Result<LaunchShape> tiled_shape(const GemmArgs& args, const cuda::Device& device
                                                     : Large::kTokens;
   switch (args.token_tile != 0 ? args.token_tile : chosen) {
     case Small::kTokens:
-      return shape_of<Small>(args, device, limit);
+      return args.format == Mma64Format::kInt4 ? shape_of<SmallOfGroups>(args, device, limit)
+                                               : shape_of<Small>(args, device, limit);
     case Middle::kTokens:
       return shape_of<Middle>(args, device, limit);
     case Large::kTokens:

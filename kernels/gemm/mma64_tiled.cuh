@@ -9,6 +9,8 @@
 
 #include <cuda_pipeline_primitives.h>
 
+#include <type_traits>
+
 #include "kernels/gemm/epilogue.cuh"
 #include "kernels/gemm/launch.cuh"
 #include "kernels/gemm/mma64_int4.cuh"
@@ -43,6 +45,7 @@ struct Shape {
   static constexpr int kAccumulators = kVectors * kTokenTiles * 4;
 };
 using Small = Shape<4, 32, 1, 6, 2>;
+using SmallOfGroups = Shape<4, 32, 1, 6, 1>;  ///< int4: the sums of a group take registers too
 using Middle = Shape<4, 64, 1, 4, 1>;
 using Large = Shape<2, 128, 2, 4, 1>;
 
@@ -63,7 +66,7 @@ struct Weights {
 template <class F, int kVectors>
 struct Weights<F, kVectors, true> {
   uint4 codes[kVectors];
-  GroupNumbers<F::kGroups, 2 * kVectors> numbers;
+  GroupNumbers<F::kGroups, 2 * kVectors, false> numbers;
   __device__ __forceinline__ void load(const uint8_t* block, uint32_t first_vector, uint32_t lane) {
 #pragma unroll
     for (int i = 0; i < kVectors; ++i)
@@ -75,6 +78,7 @@ template <class F, class T, class S>
 class Tile {
  public:
   using Accumulators = float[S::kVectors][S::kTokenTiles][4];
+  using Packed = Weights<F, S::kVectors>;
 
   __device__ __forceinline__ Tile(const GemmArgs& a, uint8_t* shared)
       : a_(a),
@@ -96,7 +100,7 @@ class Tile {
                        static_cast<uint64_t>(n_tile) * a_.k_tiles * F::kBlockBytes;
     GroupPlace groups;
     if constexpr (F::kScalesBeside) groups.template set<F::kHalves>(a_, item.expert, n_tile, step0);
-    auto load = [&](uint32_t at, Weights<F, S::kVectors>& weights) {
+    auto load = [&](uint32_t at, Packed& weights) {
       weights.load(w + at * F::kBlockBytes, first_vector_, lane_);
       if constexpr (F::kScalesBeside) {
         weights.numbers.load(a_, groups, 8 * g_ + 2 * first_vector_,
@@ -104,12 +108,12 @@ class Tile {
         groups.template advance<F::kHalves>(a_);
       }
     };
-    Weights<F, S::kVectors> even, odd;
+    Packed even, odd;
     load(step0, even);
     const Source source = source_of(item);
     for (int s = 0; s < S::kStages - 1; ++s) stage(source, step0 + s, step1, s);
     uint32_t slot = 0;
-    auto step = [&](uint32_t at, Weights<F, S::kVectors>& now, Weights<F, S::kVectors>& next) {
+    auto step = [&](uint32_t at, Packed& now, Packed& next) {
       if (at + 1 < step1) load(at + 1, next);
       __pipeline_wait_prior(S::kStages - 2);
       __syncthreads();  // the stage is there for all, and all have left the one that is refilled
@@ -188,7 +192,7 @@ class Tile {
     __pipeline_commit();
   }
 
-  __device__ __forceinline__ void multiply(const Weights<F, S::kVectors>& w, uint32_t slot,
+  __device__ __forceinline__ void multiply(const Packed& w, uint32_t slot,
                                            Accumulators& acc) const {
     if constexpr (F::kScalesBeside)
       multiply_groups(w, slot, acc);
@@ -221,7 +225,7 @@ class Tile {
   }
 
   template <class Way>
-  __device__ __forceinline__ void multiply_as(const Weights<F, S::kVectors>& w, uint32_t slot,
+  __device__ __forceinline__ void multiply_as(const Packed& w, uint32_t slot,
                                               Accumulators& acc) const {
     static_assert(S::kVectors == 2, "the way is chosen by one word of scales");
 #pragma unroll
@@ -239,29 +243,24 @@ class Tile {
     }
   }
 
-  /// The sums of a group stand alone until its scale is in. Where registers are short X is read
-  /// again for each sixteen rows.
-  __device__ __forceinline__ void multiply_groups(const Weights<F, S::kVectors>& w, uint32_t slot,
+  /// The sums of a group stand alone until its scale is in.
+  __device__ __forceinline__ void multiply_groups(const Packed& w, uint32_t slot,
                                                   Accumulators& acc) const {
-    constexpr int kAtOnce = S::kBlocks == 1 ? S::kVectors : 1;
+    Accumulators sum = {};
 #pragma unroll
-    for (int first = 0; first < S::kVectors; first += kAtOnce) {
-      float sum[kAtOnce][S::kTokenTiles][4] = {};
+    for (int h = 0; h < 2; ++h) {
+      Tokens tokens;
+      load_tokens(slot, h, tokens);
 #pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        Tokens tokens;
-        load_tokens(slot, h, tokens);
-#pragma unroll
-        for (int i = 0; i < kAtOnce; ++i) {
-          multiply_group_half(w, first + i, h, tokens, sum[i]);
-          if (F::kHalves || h == 1) add_group(w, first + i, F::kHalves ? h : 0, sum[i], acc);
-        }
+      for (int i = 0; i < S::kVectors; ++i) {
+        multiply_group_half(w, i, h, tokens, sum[i]);
+        if (F::kHalves || h == 1) add_group(w, i, F::kHalves ? h : 0, sum[i], acc);
       }
     }
   }
 
-  __device__ __forceinline__ void multiply_group_half(const Weights<F, S::kVectors>& w, int i,
-                                                      int h, const Tokens& tokens,
+  __device__ __forceinline__ void multiply_group_half(const Packed& w, int i, int h,
+                                                      const Tokens& tokens,
                                                       float (&sum)[S::kTokenTiles][4]) const {
     const int group = F::kHalves ? h : 0;
     uint4 codes = w.codes[i];
@@ -269,14 +268,14 @@ class Tile {
       trade_words(codes.x, codes.y, c_ >= 2);
       trade_words(codes.z, codes.w, c_ >= 2);
     }
-    uint32_t low[4], high[4];
-    integer_pairs<T>(h == 0 ? codes.x : codes.y, w.numbers.template zero<T>(group, 2 * i), low);
-    integer_pairs<T>(h == 0 ? codes.z : codes.w, w.numbers.template zero<T>(group, 2 * i + 1),
-                     high);
+    uint32_t low[4], high[4], low_zero, high_zero;
+    w.numbers.template zero_pairs<T>(a_, group, i, low_zero, high_zero);
+    integer_pairs<T>(h == 0 ? codes.x : codes.y, low_zero, low);
+    integer_pairs<T>(h == 0 ? codes.z : codes.w, high_zero, high);
     multiply_tokens(low, high, tokens, sum);
   }
 
-  __device__ __forceinline__ void add_group(const Weights<F, S::kVectors>& w, int i, int group,
+  __device__ __forceinline__ void add_group(const Packed& w, int i, int group,
                                             float (&sum)[S::kTokenTiles][4],
                                             Accumulators& acc) const {
     const float2 scales = w.numbers.pair_of_scales(a_, group, i);
@@ -343,7 +342,8 @@ template <class F>
 Status launch_format(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
                      cudaStream_t stream) {
   if (shape.token_tile == Small::kTokens)
-    return launch_as<F, Small>(args, shape, type, overlap, stream);
+    return launch_as<F, std::conditional_t<F::kScalesBeside, SmallOfGroups, Small>>(
+        args, shape, type, overlap, stream);
   if (shape.token_tile == Middle::kTokens)
     return launch_as<F, Middle>(args, shape, type, overlap, stream);
   return launch_as<F, Large>(args, shape, type, overlap, stream);
