@@ -2,6 +2,8 @@
 // of tests/reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -11,6 +13,7 @@
 #include "tests/unit/checkpoint_editor.h"
 #include "tests/unit/conversion.h"
 #include "tests/unit/engine_expected.h"
+#include "tests/unit/ragged_checkpoint.h"
 
 namespace imp::testing {
 namespace {
@@ -148,6 +151,171 @@ TEST(ConvertEngine, BytesOfEveryFixture) {
     SCOPED_TRACE(std::string(one.fixture) + " in layout " +
                  layouts::find_layout(static_cast<uint16_t>(one.layout))->name);
     EXPECT_EQ(expect_converts(options_of(fixture(one.fixture), one.layout)), one.operands);
+  }
+}
+
+const LayoutId kNvfp4Layouts[] = {LayoutId::kMarlin, LayoutId::kMarlinA0};
+
+// Rows in many slabs and in one, whole words and the index map: the same bytes. Scales of every
+// kind: zero, minus zero, subnormal, large.
+TEST(ConvertEngine, SlabsThreadsAndPathsDoNotMatter) {
+  const TempFolder folder;
+  const auto input = write_ragged_checkpoint(folder.path() / "in");
+  for (const LayoutId layout : kNvfp4Layouts) {
+    convert::Options options = options_of(input, layout);
+    EXPECT_EQ(expect_converts(options), 14u);
+    const std::string reference = convert_all(options)->bytes;
+    for (const uint64_t threads : {4, 200}) {  // slabs of 80 KiB with 200
+      options.threads = threads;
+      EXPECT_TRUE(convert_all(options)->bytes == reference) << threads << " threads";
+    }
+    options.path = repack::Path::kMap;
+    EXPECT_TRUE(convert_all(options)->bytes == reference) << "through the index map";
+  }
+}
+
+void set_rows(CheckpointEditor& editor, const std::string& tensor, uint64_t rows,
+              uint64_t columns) {
+  EditedTensor& t = editor.tensor(tensor);
+  t.shape = {rows, columns};
+  t.bytes.resize(rows * columns, '\x31');
+}
+
+/// Experts of this intermediate size.
+void set_intermediate(CheckpointEditor& editor, uint64_t rows) {
+  for (int layer = 0; layer < 2; ++layer)
+    for (int expert = 0; expert < 4; ++expert) {
+      const std::string at =
+          "model.layers." + std::to_string(layer) + ".mlp.experts." + std::to_string(expert) + ".";
+      for (const char* name : {"gate_proj", "up_proj"}) {
+        set_rows(editor, at + name + ".weight", rows, 64);
+        set_rows(editor, at + name + ".weight_scale", rows, 8);
+      }
+      set_rows(editor, at + "down_proj.weight", 128, rows / 2);
+      set_rows(editor, at + "down_proj.weight_scale", 128, rows / 16);
+    }
+  editor.config()["moe_intermediate_size"] = rows;
+}
+
+TEST(ConvertEngine, GateAndUpOfExpertsArePaddedEachForItself) {
+  const TempFolder folder;
+  CheckpointEditor editor("modelopt-nvfp4-qwen3moe");
+  set_intermediate(editor, 48);
+  const auto input = editor.write(folder.path());
+  for (const LayoutId layout : kNvfp4Layouts) {
+    const convert::Options options = options_of(input, layout);
+    EXPECT_EQ(expect_converts(options), 8u);
+    const auto all = convert_all(options);
+    for (const plan::Operand& o : all->prepared().plan.operands) {
+      if (o.name == "model.layers.0.mlp.experts.gate_up_proj") {
+        EXPECT_EQ(o.n, 96u);
+        EXPECT_EQ(engine_form(o)->padded_n, 128u);
+      }
+      if (o.name == "model.layers.0.mlp.experts.down_proj") {
+        EXPECT_EQ(o.k, 48u);
+        EXPECT_EQ(engine_form(o)->padded_k, 64u);
+      }
+    }
+  }
+}
+
+TEST(ConvertEngine, WeightsThatAreQuantisedAnew) {
+  convert::Options options = options_of(fixture("other-bf16-gptoss"), LayoutId::kMarlin);
+  const auto rule = transcode::parse_rule("self_attn=nvfp4");
+  ASSERT_TRUE(rule.ok());
+  options.transcode = {*rule};
+  EXPECT_GE(expect_converts(options), 2u);
+}
+
+TEST(ConvertEngine, FlushedScalesAreCountedAndMayBeRefused) {
+  convert::Options options = options_of(fixture("modelopt-nvfp4-llama"), LayoutId::kMarlin);
+  const auto all = convert_all(options);
+  EXPECT_EQ(all->report.flushed_scales, 256u);
+  EXPECT_EQ(all->report.exceptions, 256u);
+  ASSERT_EQ(all->log.warnings.size(), 1u);
+  EXPECT_NE(all->log.warnings[0].find("256 block scales in 8 operands"), std::string::npos);
+
+  options.max_flushed = 256;
+  EXPECT_EQ(convert_all(options)->report.flushed_scales, 256u);
+  options.max_flushed = 255;
+  MemoryFile file;
+  CollectingLog log;
+  const auto report = convert::run_into(file, all->prepared(), options, ::testing::TempDir(), log);
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().kind, ErrorKind::kUnsupportedScheme);
+  EXPECT_NE(report.error().message.find("256 block scales are flushed by the layout, 255"),
+            std::string::npos)
+      << report.error().message;
+  EXPECT_FALSE(file.committed());
+}
+
+TEST(ConvertEngine, SizesAreThoseOfThePlan) {
+  for (const Case& one : kCases) {
+    SCOPED_TRACE(one.fixture);
+    const auto all = convert_all(options_of(fixture(one.fixture), one.layout));
+    const plan::Plan& plan = all->prepared().plan;
+    EXPECT_EQ(all->report.payload_offset_bytes, plan.payload_offset_bytes);
+    EXPECT_EQ(all->report.payload_bytes, plan.payload_end_bytes - plan.payload_offset_bytes);
+    EXPECT_LE(all->report.exceptions * repack::kLostGroupBytes, plan.exceptions_bound_bytes);
+    EXPECT_GT(all->report.total_bytes, plan.payload_end_bytes);
+    EXPECT_LE(all->report.total_bytes,
+              plan.payload_end_bytes + plan.exceptions_bound_bytes + plan.tail_bound_bytes);
+  }
+}
+
+// ---- what cannot be written
+
+struct Refusal {
+  const char* what;
+  const char* fixture;
+  LayoutId layout;
+  std::function<void(CheckpointEditor&)> edit;
+  const char* tensor;
+  const char* fragment;
+};
+
+constexpr const char* kDown = "model.layers.0.mlp.down_proj.";
+
+void set_first_scale(CheckpointEditor& editor, const std::string& tensor,
+                     const std::string& bytes) {
+  std::string& all = editor.tensor(tensor).bytes;
+  std::copy(bytes.begin(), bytes.end(), all.begin());
+}
+
+TEST(ConvertEngine, NumbersThatLeaveTheRange) {
+  const std::string down = kDown;
+  const Refusal refusals[] = {
+      {"multiplier above what 2^119 leaves room for", "modelopt-nvfp4-llama", LayoutId::kMarlin,
+       [&](CheckpointEditor& e) { e.set_f32(down + "weight_scale_2", 1000.0f); },
+       "model.layers.0.mlp.down_proj.weight_scale_2", "no normal f32, which marlin needs"},
+      {"fp8 multiplier", "modelopt-fp8-llama-odd", LayoutId::kMarlin,
+       [&](CheckpointEditor& e) { e.set_f32(down + "weight_scale", 256.0f); },
+       "model.layers.0.mlp.down_proj.weight_scale", "is 256 or more"},
+      {"fp8 scale of a row", "ct-fp8-weightonly-naive-llama-small", LayoutId::kMarlin,
+       [&](CheckpointEditor& e) {
+         set_first_scale(e, down + "weight_scale",
+                         e.tensor(down + "weight_scale").dtype == "BF16"
+                             ? std::string("\x80\x43", 2)
+                             : f32_bytes({256.0f}));
+       },
+       "model.layers.0.mlp.down_proj.weight_scale", "marlin's fp8 kernels take less than 256"},
+  };
+  for (const Refusal& refusal : refusals) {
+    SCOPED_TRACE(refusal.what);
+    const TempFolder folder;
+    CheckpointEditor editor(refusal.fixture);
+    EXPECT_NO_THROW(convert_all(options_of(
+        CheckpointEditor(refusal.fixture).write(folder.path() / "good"), refusal.layout)));
+    refusal.edit(editor);
+    const convert::Options options =
+        options_of(editor.write(folder.path() / "bad"), refusal.layout);
+    CollectingLog log;
+    const auto result = convert_to_memory(options, log);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(error_kind_name(result.error().kind), error_kind_name(ErrorKind::kBadScale));
+    EXPECT_EQ(result.error().tensor, refusal.tensor);
+    EXPECT_NE(result.error().message.find(refusal.fragment), std::string::npos)
+        << result.error().message;
   }
 }
 
