@@ -35,6 +35,8 @@ kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab
   weight.encoding = view.form.dialect;
   weight.n = slab.rows;
   weight.k = view.operand.k;
+  weight.padded_n = slab.padded_rows;
+  weight.padded_k = view.form.padded_k;
   return weight;
 }
 
