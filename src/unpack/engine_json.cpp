@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 
 // The ops' signatures as registered in this file.
 constexpr const char* kVllmOps = "vLLM 00256d59e659, csrc/torch_bindings.cpp";
-constexpr const char* kVllmMoeOps = "vLLM, csrc/moe/marlin_moe_wna16 (stable ABI bindings)";
+constexpr const char* kVllmMoeOps = "vLLM b4ae92e37450, csrc/moe/torch_bindings.cpp";
 
 class EngineForm {
  public:
@@ -147,10 +147,12 @@ class EngineForm {
     a["size_m"] = "m";
     a["size_n"] = n;
     a["size_k"] = k;
-    a["is_k_full"] = true;
+    a[experts() ? "is_full_k" : "is_k_full"] = true;
     a["use_atomic_add"] = false;
     a["use_fp32_reduce"] = true;
     a["is_zp_float"] = false;
+    if (experts())
+      for (const char* choice : {"thread_k", "thread_n", "blocks_per_sm"}) a[choice] = -1;
   }
 
   void machete(ordered_json& json) const {
