@@ -2,6 +2,9 @@
 imp_test(convert
   SOURCES unit/convert_test.cpp unit/convert_device_test.cpp
   LIBRARIES imp::convert imp_checkpoint_editor)
+imp_test(convert_engine
+  SOURCES unit/convert_engine_test.cpp unit/engine_expected.cpp
+  LIBRARIES imp::reference imp::convert imp_checkpoint_editor)
 imp_test(device_map
   SOURCES unit/device_map_test.cpp
   LIBRARIES imp::gpu_repack imp::repack imp::reference)

@@ -9,6 +9,7 @@ if(IMP_CUDA_FOUND)  # launch shapes come from the kernels' own files
   imp_test(gemm_shapes SOURCES unit/gemm_shapes_test.cpp LIBRARIES imp::gemm LABELS cuda)
 endif()
 imp_test(gpu_gemm SOURCES unit/gpu_gemm_test.cpp LIBRARIES imp_gpu_gemm_case LABELS gpu)
+imp_test(gpu_gemm_formats SOURCES unit/gpu_gemm_formats_test.cpp LIBRARIES imp_gpu_gemm_case LABELS gpu)
 imp_test(gpu_scalar_gemm
   SOURCES unit/gpu_scalar_gemm_test.cpp
   LIBRARIES imp::gemm imp::kernels imp::quant imp::repack imp::reference

@@ -17,6 +17,9 @@ struct WorkShares {
   uint32_t remainder = 0;  ///< and one more for the first so many ranks
 };
 
+/// What the blocks of a mma64 weight hold, of the schemes that these kernels take.
+enum class Mma64Format : uint8_t { kNvfp4, kMxfp4, kInt4 };
+
 struct GemmArgs {
   const uint8_t* blocks = nullptr;
   uint64_t expert_stride_bytes = 0;
@@ -36,13 +39,32 @@ struct GemmArgs {
   uint32_t part_end[kMaxParts] = {};
   Float y_type = Float::kBf16;
   Float bias_type = Float::kF32;
-  WorkShares shares;        ///< of dense calls
-  uint32_t token_tile = 0;  ///< asked for by the caller
+  Mma64Format format = Mma64Format::kNvfp4;
+  // Of int4 alone: planes in lane order (kernels/layouts, mma64_plane.h), experts without gaps.
+  const uint8_t* scales = nullptr;
+  const uint8_t* zeros = nullptr;  ///< null: all 8
+  Float scale_type = Float::kBf16;
+  uint32_t groups = 0;        ///< of a row
+  uint32_t group_blocks = 0;  ///< blocks along K under one scale; 0: two groups of 32 in a block
+  WorkShares shares;          ///< of dense calls
+  uint32_t token_tile = 0;    ///< asked for by the caller
 };
 
 inline constexpr uint32_t kBlockRows = 64;
 inline constexpr uint32_t kBlockColumns = 64;
 inline constexpr uint64_t kMma64Nvfp4BlockBytes = 2304;
+inline constexpr uint64_t kMma64Mxfp4BlockBytes = 2176;
+inline constexpr uint64_t kMma64Int4BlockBytes = 2048;
+constexpr uint64_t mma64_block_bytes(Mma64Format format) {
+  switch (format) {
+    case Mma64Format::kNvfp4:
+      return kMma64Nvfp4BlockBytes;
+    case Mma64Format::kMxfp4:
+      return kMma64Mxfp4BlockBytes;
+    default:
+      return kMma64Int4BlockBytes;
+  }
+}
 inline constexpr uint32_t kMaxExperts =
     1024;  ///< of the grouped form: their row counts are summed in shared memory
 

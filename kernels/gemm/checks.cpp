@@ -13,10 +13,31 @@ constexpr uint16_t kMma64 = 2;   // layout numbers of form records
 constexpr uint16_t kNvfp4 = 16;  // scheme numbers of operand records
 // NVFP4 with a scale per 32: the same blocks, every scale standing twice.
 constexpr uint16_t kNvfp4G32 = 17;
+constexpr uint16_t kMxfp4 = 18;
+constexpr uint16_t kInt4 = 36;
 constexpr uint64_t kMaxSize = uint64_t{1} << 31;
+constexpr uint64_t kColumnsOfLane = 16;
 
 bool aligned(const void* pointer, uint64_t bytes) {
   return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
+}
+
+/// One scale a row and group of 32, of a multiple of 64 or of all columns; planes whose elements 32
+/// bits count, of one expert after the other.
+bool int4_is_tuned(const DeviceWeight& w) {
+  const bool whole = w.group_size >= w.k;
+  if (w.group_rows > 1 || w.group_size == 0) return false;
+  if (!whole && w.group_size != 32 && w.group_size % 64 != 0) return false;
+  if (w.scale_dtype != Dtype::kBF16 && w.scale_dtype != Dtype::kF16 && w.scale_dtype != Dtype::kF32)
+    return false;
+  const uint64_t groups = whole ? 1 : (w.k + w.group_size - 1) / w.group_size;
+  const uint64_t elements = (w.n + 63) / 64 * 64 * groups;
+  if (elements >= kMaxSize || elements * w.experts >= uint64_t{1} << 32) return false;
+  const uint64_t scale = w.scale_dtype == Dtype::kF32 ? 4 : 2;
+  const auto follows = [&](const DevicePlane& plane, uint64_t bytes) {
+    return w.experts == 1 || plane.data == nullptr || plane.expert_stride_bytes == bytes;
+  };
+  return follows(w.block_scale, elements * scale) && follows(w.zero_point, elements);
 }
 
 /// What a component must have, and what there is of it.
@@ -132,6 +153,9 @@ Status check_pointers(const GemmCall& call) {
     return bad_shape("blocks, multiplier, X or Y is null");
   if (!aligned(w.blocks, 16) || !aligned(call.x, 16))
     return bad_shape("blocks or X is not 16-byte aligned");
+  if (tuned_format(w) == Mma64Format::kInt4 &&
+      (!aligned(w.block_scale.data, 16) || !aligned(w.zero_point.data, 16)))
+    return bad_shape("block_scale or zero_point is not 16-byte aligned");
   if (!aligned(call.y, call.y_type == Float::kF32 ? 4 : 2) || !aligned(w.multiplier, 4) ||
       !aligned(call.workspace, 256))
     return bad_shape("Y, multiplier or workspace is not aligned to its elements (workspace: 256)");
@@ -140,9 +164,14 @@ Status check_pointers(const GemmCall& call) {
 
 }  // namespace
 
-bool has_tuned_kernels(const DeviceWeight& w) {
-  return w.layout == kMma64 && (w.scheme == kNvfp4 || w.scheme == kNvfp4G32);
+std::optional<Mma64Format> tuned_format(const DeviceWeight& w) {
+  if (w.layout != kMma64) return std::nullopt;
+  if (w.scheme == kNvfp4 || w.scheme == kNvfp4G32) return Mma64Format::kNvfp4;
+  if (w.k % kColumnsOfLane != 0) return std::nullopt;
+  if (w.scheme == kMxfp4) return Mma64Format::kMxfp4;
+  return w.scheme == kInt4 && int4_is_tuned(w) ? std::optional(Mma64Format::kInt4) : std::nullopt;
 }
+bool has_tuned_kernels(const DeviceWeight& w) { return tuned_format(w).has_value(); }
 
 Status check_call(const GemmCall& call, bool pointers) {
   IMP_TRY(check_weight(call.weight, pointers));

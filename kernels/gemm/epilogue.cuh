@@ -1,8 +1,10 @@
 // From accumulators to Y: multiplier of the row's part, bias, rounding to the output type.
 #pragma once
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
 #include "kernels/gemm/args.h"
-#include "kernels/gemm/mma64_nvfp4.cuh"
 
 namespace imp::kernels {
 
@@ -27,10 +29,10 @@ __device__ __forceinline__ float load_as_float(const void* data, Float type, uin
   }
 }
 
-/// What row `row` of expert `expert` is finished with; `unit` is what the accumulator lacks. Rows
-/// past N get zeros.
+/// What row `row` of expert `expert` is finished with; `unit` is what the accumulator lacks of the
+/// weights' product, a power of two. Rows past N get zeros.
 __device__ inline RowEpilogue row_epilogue(const GemmArgs& a, uint32_t expert, uint32_t row,
-                                           float unit = kMma64Nvfp4Unit) {
+                                           float unit) {
   RowEpilogue e;
   if (row >= a.n) return e;
   uint32_t part = 0;

@@ -37,6 +37,19 @@ struct Plan {
   uint64_t workspace_bytes = 0;
 };
 
+Float float_of(Dtype dtype) {
+  return dtype == Dtype::kBF16 ? Float::kBf16 : dtype == Dtype::kF16 ? Float::kF16 : Float::kF32;
+}
+
+void set_groups(const DeviceWeight& w, GemmArgs& a) {
+  const bool whole = w.group_size >= w.k;
+  a.scales = static_cast<const uint8_t*>(w.block_scale.data);
+  a.zeros = static_cast<const uint8_t*>(w.zero_point.data);
+  a.scale_type = float_of(w.scale_dtype);
+  a.groups = whole ? 1 : static_cast<uint32_t>((w.k + w.group_size - 1) / w.group_size);
+  a.group_blocks = whole ? a.k_tiles : w.group_size / static_cast<uint32_t>(kBlockColumns);
+}
+
 GemmArgs args_of(const GemmCall& call) {
   const DeviceWeight& w = call.weight;
   GemmArgs a;
@@ -61,6 +74,8 @@ GemmArgs args_of(const GemmCall& call) {
   a.bias_type = w.bias_type;
   a.token_tile = call.token_tile;
   a.partials = static_cast<uint32_t*>(call.workspace);
+  a.format = tuned_format(w).value_or(Mma64Format::kNvfp4);
+  if (a.format == Mma64Format::kInt4) set_groups(w, a);
   return a;
 }
 
@@ -68,6 +83,8 @@ Error no_kernel(const cuda::Device& device, const std::string& what) {
   return Error{ErrorKind::kUnsupportedLayout,
                what + "; this device is sm_" + std::to_string(device.sm), "", ""};
 }
+
+bool wgmma_takes(const DeviceWeight& w) { return tuned_format(w) == Mma64Format::kNvfp4; }
 
 Status check_kernel(GemmKernel kernel, const GemmCall& call, const cuda::Device& device) {
   if (device.sm < kOldestSm) return no_kernel(device, "GEMM kernels need sm_80 or newer");
@@ -78,6 +95,8 @@ Status check_kernel(GemmKernel kernel, const GemmCall& call, const cuda::Device&
                                  ", scheme " + std::to_string(call.weight.scheme));
   if (kernel == GemmKernel::kWgmma && device.sm != kWgmmaSm)
     return no_kernel(device, "the wgmma kernel runs on sm_90 only");
+  if (kernel == GemmKernel::kWgmma && !wgmma_takes(call.weight))
+    return no_kernel(device, "the wgmma kernel takes NVFP4");
   if (kernel == GemmKernel::kMmaDecode && call.rows_end == nullptr && call.m > kMaxDecodeRows)
     return Error{ErrorKind::kBadShape,
                  "M is " + std::to_string(call.m) + ", the decode kernel takes " +
@@ -182,7 +201,8 @@ Result<GemmKernel> choose_gemm_kernel(const GemmCall& call, const cuda::Device& 
   const uint64_t rows =
       call.rows_end != nullptr ? (call.m + call.weight.experts - 1) / call.weight.experts : call.m;
   if (rows <= kMaxDecodeRows) return GemmKernel::kMmaDecode;
-  return device.sm == kWgmmaSm ? GemmKernel::kWgmma : GemmKernel::kMmaTiled;
+  return device.sm == kWgmmaSm && wgmma_takes(call.weight) ? GemmKernel::kWgmma
+                                                           : GemmKernel::kMmaTiled;
 }
 
 Result<uint64_t> gemm_workspace_bytes(const GemmCall& call, const cuda::Device& device) {

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "kernels/gemm/args.h"
+
 namespace imp::kernels {
 
 /// Values times 2^-126, each pair exact.
@@ -55,16 +57,46 @@ struct Mma64Decode<__half> {
   }
 };
 
-/// What the accumulator lacks: weights stand in it times 2^-14.
-inline constexpr float kMma64Nvfp4Unit = 16384.0f;
-
-/// One word of codes and its scale to four pairs of weights times 2^-14: step 2h takes r[0], r[1],
+/// One word of e2m1 codes to four pairs, each multiplied by `factor`: step 2h takes r[0], r[1],
 /// step 2h + 1 takes r[2], r[3].
 template <class T>
-__device__ __forceinline__ void weight_pairs(uint32_t word, uint32_t scale_pair, uint32_t (&r)[4]) {
+__device__ __forceinline__ void weight_pairs(uint32_t word, uint32_t factor, uint32_t (&r)[4]) {
   Mma64Decode<T>::code_pairs(word, r);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) r[i] = Mma64Decode<T>::multiply(r[i], scale_pair);
+  for (int i = 0; i < 4; ++i) r[i] = Mma64Decode<T>::multiply(r[i], factor);
 }
+
+/// A format policy tells a kernel how the blocks of one scheme become pairs of weights. Where the
+/// scales lie inside a block, `Way` makes a factor of a scale byte and pairs of a word and a
+/// factor, and with_way() picks the way for the scale bytes that the warp holds. kSixteensAtOnce:
+/// of how many sixteen rows the decode kernel makes weights before it multiplies them; registers
+/// limit that.
+struct Nvfp4 {
+  static constexpr Mma64Format kFormat = Mma64Format::kNvfp4;
+  static constexpr uint32_t kBlockBytes = kMma64Nvfp4BlockBytes;
+  static constexpr bool kScalesBeside = false;
+  static constexpr bool kHalves = false;
+  /// What the accumulator lacks: weights stand in it times 2^-14.
+  template <class T>
+  static constexpr float kUnit = 16384.0f;
+  /// Byte of a block at which a lane's eight scales begin.
+  static __device__ __forceinline__ uint32_t scales_at(uint32_t lane) { return 2048 + 8 * lane; }
+
+  template <class T>
+  struct Way {
+    using Factor = uint32_t;
+    static constexpr int kSixteensAtOnce = 4;
+    static __device__ __forceinline__ Factor factor(uint32_t byte) {
+      return Mma64Decode<T>::scale_pair(byte);
+    }
+    static __device__ __forceinline__ void weights(uint32_t word, Factor factor, uint32_t (&r)[4]) {
+      weight_pairs<T>(word, factor, r);
+    }
+  };
+  template <class T, class Use>
+  static __device__ __forceinline__ void with_way(uint32_t, const Use& use) {
+    use(Way<T>());
+  }
+};
 
 }  // namespace imp::kernels

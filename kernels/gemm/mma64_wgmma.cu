@@ -8,6 +8,7 @@
 // group of wgmma in flight.
 #include "kernels/gemm/epilogue.cuh"
 #include "kernels/gemm/launch.cuh"
+#include "kernels/gemm/mma64_nvfp4.cuh"
 #include "kernels/gemm/partials.cuh"
 #include "kernels/gemm/ptx_sm90.cuh"
 #include "kernels/gemm/schedule.cuh"
@@ -180,8 +181,8 @@ class Consumer {
     if (tile >= a_.n_tiles) return;
     const uint32_t n0 = tile * kBlockRows;
     const uint32_t n = n0 + 16 * warp_ + lane_ / 4;
-    const RowEpilogue low = row_epilogue(a_, item.expert, n);
-    const RowEpilogue high = row_epilogue(a_, item.expert, n + 8);
+    const RowEpilogue low = row_epilogue(a_, item.expert, n, Nvfp4::kUnit<T>);
+    const RowEpilogue high = row_epilogue(a_, item.expert, n + 8, Nvfp4::kUnit<T>);
     if (a_.y_type == Float::kF32)
       store_f32(item, n, low, high, acc);
     else

@@ -47,10 +47,12 @@ Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
             std::span<const plan::Step> steps) {
   Cut cut{1, tensor.size_bytes, tensor.size_bytes, 1, 1, true};
   uint64_t unit = 1;
+  bool whole = false;
   for (const plan::Step& step : steps)
     for (const plan::Write& write : step.writes) {
       unit = std::lcm(unit, unit_rows_of(write.action));
       cut.copied = cut.copied && write.action == Action::kCopy;
+      whole = whole || plan::takes_whole_plane(write);
     }
   if (cut.copied) return cut;
   const plan::Step& step = steps[0];
@@ -59,7 +61,7 @@ Cut cut_for(const model::SourceTensor& tensor, const plan::Plan& plan,
   cut.expert_bytes = tensor.size_bytes / cut.experts;
   cut.rows = step.coding.rows;
   const uint64_t source_unit = quant::cut_rows(step.coding);
-  cut.unit_rows = source_unit == 0 ? cut.rows : std::lcm(unit, source_unit);
+  cut.unit_rows = source_unit == 0 || whole ? cut.rows : std::lcm(unit, source_unit);
   cut.unit_bytes = quant::source_bytes(quant::with_rows(step.coding, cut.unit_rows));
   return cut;
 }

@@ -13,10 +13,8 @@ namespace imp::convert {
 // Canonical planes in and out, row-major. Errors have a message that begins with the place, "block
 // scale [3, 4] is ..."; the caller names the tensor. `first_row` is that of the first row in it.
 
-/// e4m3 scales by their table, `bits` (8 or 16) an element. Errors: kBadScale for one that
-/// overflows.
-Status table_values(const ScaleTable& table, Bytes scales, uint64_t columns, uint64_t first_row,
-                    uint32_t bits, MutableBytes out);
+/// e4m3 scales by their table, `bits` (8 or 16) an element.
+void table_values(const ScaleTable& table, Bytes scales, uint32_t bits, MutableBytes out);
 
 /// marlin's bf16 scales of fp8 (engine_scales.h), for W's rows [first_row, first_row + rows), whose
 /// scales' rows begin at `scales`: each serves `group_rows` rows, and first_row is at a multiple.

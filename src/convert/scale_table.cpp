@@ -25,11 +25,11 @@ void set_marlin_a0(ScaleTable& table, uint8_t scale) {
   table.flushed[scale] = is_subnormal(scale);
 }
 
+/// Finite: the importer takes no multiplier whose product with any code and scale is not.
 void set_max(ScaleTable& table, uint8_t scale, float multiplier,
              const repack::MaxScaleInverse& inverse) {
   const uint16_t stored = repack::max_scale(scale, multiplier);
   table.stored[scale] = stored;
-  table.overflows[scale] = (stored & 0x7F80) == 0x7F80;
   table.lost[scale] = inverse(stored) != scale;
   table.flushed[scale] = table.lost[scale];
 }

@@ -16,7 +16,6 @@ struct ScaleTable {
   std::array<bool, 256> lost{};        ///< the packed element does not give the byte back
   /// Not what the byte says: reads as zero, or as another number than before.
   std::array<bool, 256> flushed{};
-  std::array<bool, 256> overflows{};  ///< infinite as the layout has it
 };
 
 /// `rescale`: kMarlinScale's power of two; `multiplier`: kMaxScale's. REQUIRES: values of nvfp4.

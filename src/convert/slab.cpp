@@ -272,7 +272,8 @@ class SlabWriter {
       return folded_zeros(dtype_of(step_.scale_tensor), scales, step_.coding.bits, plane, box.rows,
                           box.columns, row, out);
     }
-    return table_values(table_of(pieces), plane, box.columns, row, pieces.bits, out);
+    table_values(table_of(pieces), plane, pieces.bits, out);
+    return {};
   }
 
   Dtype dtype_of(uint32_t tensor) const { return context_.model.source.tensors[tensor].dtype; }

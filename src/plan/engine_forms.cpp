@@ -64,8 +64,6 @@ std::string refused_groups(LayoutId layout, const Weight& weight, Dtype scale) {
   const uint32_t g = weight.group_size;
   const bool known = g == 64 || g == 128 || (g == 32 && is_marlin(layout));
   if (!known) return "groups of " + std::to_string(g) + ", " + name + " has none";
-  if (is_machete(layout) && weight.k % g != 0)
-    return "K is no multiple of its groups of " + std::to_string(g);
   return "";
 }
 
@@ -251,11 +249,9 @@ bool is_engine_layout(LayoutId layout) {
 std::string engine_refusal(LayoutId layout, const Weight& weight, const Model& model) {
   const auto matrix = matrix_of(weight.role, weight.n, weight.k, weight.group_size, 1);
   if (const char* reason = layouts::refusal(layout, matrix)) return reason;
-  // A slab of rows is whole tiles, and so must be what is padded by itself.
   if (pads_parts(layout, weight.role) && weight.role == Role::kExpertGateUp &&
-      weight.n % (2 * std::max(64u, weight.group_rows)) != 0)
-    return "gate and up are one tensor whose halves begin at no multiple of " +
-           std::to_string(std::max(64u, weight.group_rows));
+      weight.n % (2 * weight.group_rows) != 0)
+    return "gate and up are one tensor with blocks of scales across both";
   return refused_scales(layout, weight, model);
 }
 

@@ -113,8 +113,7 @@ std::string reason_not_held(LayoutId layout, const Weight& weight, const Model& 
   if (!weight.gemm) return "no GEMM takes it";
   if (wants_rows(weight)) return "its rows are needed as they are";
   if (layouts::find_variant(layout, static_cast<uint16_t>(weight.scheme)) == nullptr)
-    return std::string(info_of(layout).name) + " holds no " +
-           std::string(model::scheme_name(weight.scheme));
+    return "it holds no " + std::string(model::scheme_name(weight.scheme));
   std::string reason = reason_in_planes(weight);
   return reason.empty() ? reason_in_layout(layout, weight, model) : reason;
 }

@@ -133,6 +133,10 @@ struct Write {
   Pieces pieces;     ///< of kEngineTiles and kEngineGroups; offset_bytes is that of the first
 };
 
+/// Slabs of rows would not begin at whole tiles: of two halves in one tensor the second begins
+/// anywhere.
+constexpr bool takes_whole_plane(const Write& write) { return write.pieces.first_row % 128 != 0; }
+
 /// One source tensor in one operand. `writes` is empty for a tensor whose numbers live in the index
 /// or that other steps read.
 struct Step {

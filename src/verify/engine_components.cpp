@@ -140,8 +140,7 @@ Status check_engine_multiplier(const FormView& view) {
     return there ? fault(view, ErrorKind::kBadRecord,
                          "form has a multiplier, which its scales have in them")
                  : Status{};
-  const Shape one = view.operand.experts > 1 ? Shape{} : Shape{1};
-  IMP_TRY(check_component(view, {ComponentKind::kMultiplier, Dtype::kF32, one}));
+  IMP_TRY(check_component(view, {ComponentKind::kMultiplier, Dtype::kF32, {1}}));
   for (uint64_t e = 0; e < view.operand.experts; ++e) {
     const auto parts = view.reader.parts_of(view.operand);
     for (const artifact::PartRecord& part : parts)

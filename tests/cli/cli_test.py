@@ -133,8 +133,20 @@ class Usage(Cli):
             self.assertIn(f'sm_{sm} ', out)
         rc, out, _ = run('imp-convert', '--list-layouts')
         self.assertEqual(rc, 0)
-        for layout in ('plain', 'mma64', 'native'):
-            self.assertIn(layout + ' (version', out)
+        for layout in ('plain', 'mma64', 'native', 'marlin', 'marlin_a0', 'max_sm8x', 'machete4', 'machete8'):
+            self.assertIn('\n' + layout + ' (version', '\n' + out)
+        rc, out, _ = run('imp-convert', '--list-layouts', '--json')
+        self.assertEqual(rc, 0)
+        marlin = [layout for layout in json.loads(out) if layout['name'] == 'marlin'][0]
+        self.assertEqual([s['scheme'] for s in marlin['schemes']], ['nvfp4', 'mxfp4', 'fp8', 'int4', 'int8'])
+        self.assertIn('flushed', marlin['exceptions'])
+
+    def test_readme_has_the_table_of_layouts(self):
+        rc, table, _ = run('imp-convert', '--list-layouts', '--markdown')
+        self.assertEqual(rc, 0)
+        self.assertEqual(table.count('\n'), 2 + 27)
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'README.md'), encoding='utf-8') as f:
+            self.assertIn('\n' + table + '\n', f.read())
 
     def test_readme_has_the_table_of_types(self):
         rc, table, _ = run('imp-convert', '--list-types')

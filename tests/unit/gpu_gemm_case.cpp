@@ -1,6 +1,7 @@
 #include "tests/unit/gpu_gemm_case.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -11,7 +12,7 @@
 #include "src/quant/bf16.h"
 #include "src/quant/e4m3.h"
 #include "src/quant/f16.h"
-#include "tests/reference/layouts.h"
+#include "tests/reference/layout_variants.h"
 
 namespace imp::testing {
 namespace {
@@ -92,16 +93,20 @@ GemmCase::GemmCase(const GemmShape& shape, const cuda::Device& device, unsigned 
 
 void GemmCase::fill_planes(unsigned seed) {
   std::mt19937_64 random(seed);
-  const uint64_t weights = shape_.experts * shape_.n * shape_.k;
-  codes_.resize(weights);
-  scales_.resize(weights / 16);
+  codes_.resize(shape_.experts * shape_.n * shape_.k);
   for (uint8_t& code : codes_) code = random() % 16;
-  // Every legal byte occurs: 0 (a zero group), subnormals, 448.
-  for (size_t i = 0; i < scales_.size(); ++i)
-    scales_[i] = static_cast<uint8_t>(i < 127 ? i : random() % 127);
-  weights_.resize(weights);
-  for (uint64_t i = 0; i < weights; ++i)
-    weights_[i] = kE2m1[codes_[i]] * quant::e4m3_to_float(scales_[i / 16]);
+  scales_.resize(shape_.experts * shape_.n * groups());
+  weights_.resize(codes_.size());
+  switch (shape_.format.scheme) {
+    case 16:
+      fill_nvfp4(random);
+      break;
+    case 18:
+      fill_mxfp4(random);
+      break;
+    default:
+      fill_int4(random);
+  }
   std::uniform_real_distribution<float> mantissa(1.0f, 2.0f);
   for (uint64_t i = 0; i < shape_.experts * shape_.part_end.size(); ++i)
     multipliers_.push_back(std::ldexp(mantissa(random), -static_cast<int>(random() % 12) - 4));
@@ -116,22 +121,84 @@ void GemmCase::fill_planes(unsigned seed) {
   }
 }
 
+uint64_t GemmCase::groups() const {
+  const uint64_t group = shape_.format.group;
+  return group >= shape_.k ? 1 : (shape_.k + group - 1) / group;
+}
+
+void GemmCase::fill_nvfp4(std::mt19937_64& random) {
+  // Every legal byte occurs: 0 (a zero group), subnormals, 448.
+  for (size_t i = 0; i < scales_.size(); ++i)
+    scales_[i] = static_cast<uint32_t>(i < 127 ? i : random() % 127);
+  for (uint64_t i = 0; i < weights_.size(); ++i)
+    weights_[i] = kE2m1[codes_[i]] * quant::e4m3_to_float(static_cast<uint8_t>(scales_[i / 16]));
+}
+
+void GemmCase::fill_mxfp4(std::mt19937_64& random) {
+  const WeightFormat& f = shape_.format;
+  const uint32_t choices = f.most_scale - f.least_scale + 1u;
+  for (size_t i = 0; i < scales_.size(); ++i)
+    scales_[i] = f.least_scale + static_cast<uint32_t>(i < choices ? i : random() % choices);
+  for (uint64_t i = 0; i < weights_.size(); ++i)
+    weights_[i] = std::ldexp(kE2m1[codes_[i]], static_cast<int>(scales_[i / 32]) - 127);
+}
+
+/// Of both signs, between 2^-6 and 1.
+void GemmCase::fill_int4(std::mt19937_64& random) {
+  const WeightFormat& f = shape_.format;
+  const int most = f.scale_dtype == Dtype::kBF16 ? 7 : f.scale_dtype == Dtype::kF16 ? 10 : 23;
+  const int bits = f.all_mantissas ? most : std::min(most, 9);
+  std::vector<double> scale(scales_.size());
+  for (size_t i = 0; i < scales_.size(); ++i) {
+    const double mantissa = 1 + static_cast<double>(random() % (1u << bits)) / (1u << bits);
+    scale[i] =
+        std::ldexp(random() % 4 == 0 ? -mantissa : mantissa, -static_cast<int>(random() % 6) - 1);
+    const auto value = static_cast<float>(scale[i]);
+    scales_[i] = f.scale_dtype == Dtype::kF32    ? std::bit_cast<uint32_t>(value)
+                 : f.scale_dtype == Dtype::kBF16 ? quant::bf16_from_float(value)
+                                                 : quant::f16_from_float(value);
+    zeros_.push_back(f.zero_points ? static_cast<uint32_t>(random() % 16) : 8);
+  }
+  for (uint64_t i = 0; i < weights_.size(); ++i) {
+    const uint64_t at = i / shape_.k * groups() + (groups() == 1 ? 0 : i % shape_.k / f.group);
+    weights_[i] = static_cast<float>(
+        (static_cast<double>(codes_[i]) - static_cast<double>(zeros_[at])) * scale[at]);
+  }
+}
+
 void GemmCase::upload() {
-  std::vector<uint8_t> packed;
+  const WeightFormat& f = shape_.format;
+  reference::Buffer blocks, scales, zeros;
+  const auto append = [](reference::Buffer& to, const reference::Buffer& from) {
+    to.insert(to.end(), from.begin(), from.end());
+    return from.size();
+  };
   for (uint32_t e = 0; e < shape_.experts; ++e) {
-    const uint64_t first = e * shape_.n * shape_.k, count = shape_.n * shape_.k;
-    const auto at = [](const std::vector<uint8_t>& from, uint64_t begin, uint64_t size) {
-      return std::vector<uint8_t>(from.begin() + static_cast<int64_t>(begin),
-                                  from.begin() + static_cast<int64_t>(begin + size));
+    const uint64_t count = shape_.n * shape_.k, numbers = shape_.n * groups();
+    const auto part = [e](const auto& from, uint64_t size) {
+      const auto begin = from.begin() + static_cast<int64_t>(e * size);
+      return std::vector(begin, begin + static_cast<int64_t>(size));
     };
-    const auto blocks =
-        reference::mma64_nvfp4({shape_.n, shape_.k, at(codes_, first, count)},
-                               {shape_.n, shape_.k / 16, at(scales_, first / 16, count / 16)});
-    expert_bytes_ = blocks.size();
-    packed.insert(packed.end(), blocks.begin(), blocks.end());
+    const reference::ByteMatrix codes{shape_.n, shape_.k, part(codes_, count)};
+    if (f.scheme == 36) {
+      const auto plane = [&](const std::vector<uint32_t>& from) {
+        return reference::WordMatrix{shape_.n, groups(), part(from, numbers)};
+      };
+      expert_bytes_ = append(blocks, reference::mma64_int4(codes));
+      scale_bytes_ = append(
+          scales, reference::mma64_plane(f.scale_dtype == Dtype::kF32 ? 32 : 16, plane(scales_)));
+      if (f.zero_points) zero_bytes_ = append(zeros, reference::mma64_plane(4, plane(zeros_)));
+      continue;
+    }
+    const std::vector<uint32_t> words = part(scales_, numbers);
+    const reference::ByteMatrix bytes{shape_.n, groups(), {words.begin(), words.end()}};
+    expert_bytes_ = append(blocks, f.scheme == 16 ? reference::mma64_nvfp4(codes, bytes)
+                                                  : reference::mma64_mxfp4(codes, bytes));
   }
   const auto stream = stream_->handle();
-  blocks_ = uploaded(packed, stream);
+  blocks_ = uploaded(blocks, stream);
+  scales_device_ = uploaded(scales, stream);
+  zeros_device_ = uploaded(zeros, stream);
   multiplier_device_ = uploaded(multipliers_, stream);
   std::vector<uint16_t> half;
   for (const float value : bias_) half.push_back(bits_of(shape_.bias_type, value));
@@ -145,7 +212,14 @@ kernels::GemmCall GemmCase::call() const {
   kernels::GemmCall call;
   kernels::DeviceWeight& w = call.weight;
   w.layout = 2;
-  w.scheme = 16;
+  const WeightFormat& f = shape_.format;
+  w.scheme = f.scheme;
+  w.group_size = static_cast<uint32_t>(std::min(f.group, shape_.k));
+  if (f.scheme == 36) {
+    w.scale_dtype = f.scale_dtype;
+    w.block_scale = {scales_device_.data(), scale_bytes_};
+    if (f.zero_points) w.zero_point = {zeros_device_.data(), zero_bytes_};
+  }
   w.n = shape_.n;
   w.k = shape_.k;
   w.experts = shape_.experts;

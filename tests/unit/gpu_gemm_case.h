@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,21 @@ namespace imp::testing {
 
 using kernels::Float;
 
+/// What the weights are, by the numbers of operand records.
+struct WeightFormat {
+  uint16_t scheme = 16;              ///< NVFP4; 18 MXFP4, 36 int4
+  uint64_t group = 16;               ///< of int4: k or more is a scale a row
+  Dtype scale_dtype = Dtype::kBF16;  ///< of int4
+  bool zero_points = false;          ///< of int4
+  /// MXFP4: scale bytes lie between. Int4: the scales have all mantissa bits of their type, else so
+  /// few that sparse sums are exact.
+  uint8_t least_scale = 119, most_scale = 124;
+  bool all_mantissas = false;
+};
+
 struct GemmShape {
   uint64_t n = 0, k = 0;
+  WeightFormat format = {};
   uint32_t experts = 1;
   std::vector<uint64_t> part_end = {};  ///< empty: one part
   bool bias = false;
@@ -71,17 +85,23 @@ class GemmCase {
 
  private:
   void fill_planes(unsigned seed);
+  void fill_nvfp4(std::mt19937_64& random);
+  void fill_mxfp4(std::mt19937_64& random);
+  void fill_int4(std::mt19937_64& random);
+  uint64_t groups() const;
   void upload();
 
   GemmShape shape_;
   cuda::Device device_;
-  std::vector<uint8_t> codes_, scales_;  ///< [E, N, K], [E, N, K/16], one a byte
+  std::vector<uint8_t> codes_;            ///< [E, N, K], one a byte
+  std::vector<uint32_t> scales_, zeros_;  ///< [E, N, groups], bits
   std::vector<float> multipliers_, bias_, k_scale_;
   std::vector<uint32_t> k_gather_;
   std::vector<float> weights_;
   std::optional<cuda::Stream> stream_;
-  cuda::DeviceBuffer blocks_, multiplier_device_, bias_device_, k_scale_device_, k_gather_device_;
-  uint64_t expert_bytes_ = 0;
+  cuda::DeviceBuffer blocks_, scales_device_, zeros_device_, multiplier_device_, bias_device_,
+      k_scale_device_, k_gather_device_;
+  uint64_t expert_bytes_ = 0, scale_bytes_ = 0, zero_bytes_ = 0;
 };
 
 }  // namespace imp::testing

@@ -1,0 +1,12 @@
+// The tiled kernel for int4.
+#include "kernels/gemm/mma64_tiled.cuh"
+
+namespace imp::kernels::tiled {
+
+Status launch_int4(const GemmArgs& args, const LaunchShape& shape, Float type, bool overlap,
+                   cudaStream_t stream) {
+  return args.group_blocks == 0 ? launch_format<Int4<true>>(args, shape, type, overlap, stream)
+                                : launch_format<Int4<false>>(args, shape, type, overlap, stream);
+}
+
+}  // namespace imp::kernels::tiled
