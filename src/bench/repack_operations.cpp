@@ -120,16 +120,16 @@ Operation tiles(const RepackPlanes& planes, const char* layout, TileOrder order,
       });
 }
 
-Operation marlin_scales(const RepackPlanes& planes) {
+Operation marlin_scales(const RepackPlanes& planes, RepackPath path) {
   const uint64_t rows = planes.rows(), groups = planes.k() / 16;
   const EngineBox box{rows, groups, rows, groups};
   return of_plane(
       "marlin scales", planes.scales, planes.scales.host.size(),
       [=](const void* in, void* out, cuda::StreamHandle stream) {
-        return kernels::pack_groups(GroupOrder::kBytes, 8, in, box, out, stream);
+        return kernels::pack_groups(GroupOrder::kBytes, 8, in, box, path, out, stream);
       },
       [=](const void* in, void* out, uint64_t* wrong, cuda::StreamHandle stream) {
-        return kernels::unpack_groups(GroupOrder::kBytes, 8, in, box, out, wrong, stream);
+        return kernels::unpack_groups(GroupOrder::kBytes, 8, in, box, path, out, wrong, stream);
       });
 }
 
@@ -157,7 +157,7 @@ std::vector<Operation> repack_operations(const RepackPlanes& planes, RepackPath 
   all.push_back(tiles(planes, "max_sm8x codes", TileOrder::kMaxSm8x, path));
   all.push_back(tiles(planes, "machete4", TileOrder::kMachete4, path));
   all.push_back(tiles(planes, "machete8", TileOrder::kMachete8, path));
-  all.push_back(marlin_scales(planes));
+  all.push_back(marlin_scales(planes, path));
   return all;
 }
 
