@@ -9,6 +9,7 @@
 #include "src/convert/scale_table.h"
 #include "src/model/scalars.h"
 #include "src/model/source_read.h"
+#include "src/plan/constants.h"
 #include "src/plan/steps.h"
 #include "src/repack/mma64_variants.h"
 
