@@ -29,5 +29,6 @@ imp_test(repack
           unit/repack_native_test.cpp unit/repack_variants_test.cpp unit/repack_words_test.cpp
   LIBRARIES imp::repack imp::reference)
 imp_test(cpu_gemm
-  SOURCES unit/cpu_gemm_engine_test.cpp unit/cpu_gemm_ggml_test.cpp unit/cpu_gemm_test.cpp unit/cpu_gemm_variants_test.cpp
+  SOURCES unit/cpu_gemm_engine_test.cpp unit/cpu_gemm_ggml_test.cpp unit/cpu_gemm_plain_test.cpp unit/cpu_gemm_test.cpp
+          unit/cpu_gemm_variants_test.cpp
   LIBRARIES imp::kernels imp::quant imp::repack imp::reference)

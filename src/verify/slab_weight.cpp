@@ -17,6 +17,9 @@ kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab
   weight.super_scale = slab.super_scales;
   weight.super_min = slab.super_mins;
   weight.lut = slab.lut;
+  weight.bitmask = slab.bitmask;
+  weight.row_offsets = slab.row_offsets;
+  weight.group_index = slab.group_index;
   weight.scale_dtype = scale_dtype(view);
   weight.group_size = view.operand.group_size;
   weight.group_rows = view.operand.group_rows;

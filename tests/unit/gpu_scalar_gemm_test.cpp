@@ -11,6 +11,7 @@
 #include "tests/unit/gemm_variants.h"
 #include "tests/unit/ggml_weights.h"
 #include "tests/unit/gpu.h"
+#include "tests/unit/plain_weights.h"
 
 namespace imp::testing {
 namespace {
@@ -140,27 +141,14 @@ TEST_F(GpuScalarGemm, EveryGgufVariantHasTheBitsOfTheCpu) {
   }
 }
 
-TEST_F(GpuScalarGemm, UnquantisedValuesHaveTheBitsOfTheCpu) {
-  std::mt19937 random(4);
-  for (const auto& [scheme, dtype] : {std::pair{uint16_t{1}, Dtype::kF32},
-                                      {uint16_t{2}, Dtype::kF16},
-                                      {uint16_t{3}, Dtype::kBF16}}) {
-    PackedWeight weight;
-    weight.layout = test::kPlain;
-    weight.scheme = scheme;
-    weight.dtype = dtype;
-    weight.n = 70;
-    weight.k = 131;
-    std::vector<std::byte> codes;
-    for (uint64_t i = 0; i < weight.n * weight.k; ++i) {
-      const uint32_t bits = scheme == 2
-                                ? 0x3000 + random() % 0x1000
-                                : (0x3C000000 + random() % 0x08000000) >> (scheme == 3 ? 16 : 0);
-      for (uint32_t b = 0; b < (scheme == 1 ? 4u : 2u); ++b)
-        codes.push_back(static_cast<std::byte>(bits >> (8 * b)));
-    }
-    weight.codes = codes;
-    expect_cpu_bits(weight, 3, Float::kBf16, "scheme " + std::to_string(scheme));
+TEST_F(GpuScalarGemm, EveryPlainEncodingHasTheBitsOfTheCpu) {
+  uint32_t seed = 1;
+  for (const test::plain::Case& c : test::plain::cases()) {
+    test::plain::Weight weight = test::plain::make(c, seed);
+    weight.refresh();
+    expect_cpu_bits(weight.weight, 1 + seed % 20, seed % 2 == 0 ? Float::kBf16 : Float::kF16,
+                    c.name());
+    ++seed;
   }
 }
 

@@ -46,7 +46,6 @@ constexpr const char* kFixturesOfOtherSchemes[] = {
     "modelopt-mxfp4-qwen3moe",
     "modelopt-mxfp8-qwen3moe",
     "modelopt-w4a8awq-llama",
-    "other-awq-llama",
     "other-bf16-gptoss",
     "other-fp8block-ue8m0-qwen3",
     "other-fp8block64-1block-qwen3moe",
