@@ -9,7 +9,7 @@ imp_test(device_map
   SOURCES unit/device_map_test.cpp
   LIBRARIES imp::gpu_repack imp::repack imp::reference)
 imp_test(gpu_repack
-  SOURCES unit/gpu_repack_test.cpp
+  SOURCES unit/gpu_repack_test.cpp unit/gpu_repack_variants_test.cpp
   LIBRARIES imp::gpu_repack imp::repack imp::reference
   LABELS gpu)
 imp_test(gpu_convert

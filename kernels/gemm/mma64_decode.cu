@@ -23,20 +23,19 @@ uint32_t grid_for(const GemmArgs& args, uint32_t multiprocessors, uint32_t warps
 Result<LaunchShape> decode_shape(const GemmArgs& args, const cuda::Device& device, uint64_t limit) {
   constexpr uint64_t kStatic =
       kItemsWithTable * (kBlockRows * sizeof(RowEpilogue) + sizeof(ItemParts));
-  const bool halves = args.format == Mma64Format::kInt4 && args.group_blocks == 0;
   const bool grouped = args.rows_end != nullptr;
   const uint64_t counts_bytes = grouped ? (args.experts + 1) * sizeof(uint32_t) : 0;
   const bool few = args.m <= 8 || (grouped && args.m <= 4ull * args.experts);
   // The counts of many experts leave no room for large slots on a card with 99 KiB.
-  const bool fits = slot_bytes<2>(halves) + counts_bytes + kStatic <= limit;
+  const bool fits = slot_bytes<2>() + counts_bytes + kStatic <= limit;
   const bool one_tile = few || (grouped && !fits);
   LaunchShape shape;
   shape.token_tile = one_tile ? 8 : 16;
-  shape.shared_bytes = static_cast<uint32_t>(
-      (one_tile ? slot_bytes<1>(halves) : slot_bytes<2>(halves)) + counts_bytes);
+  shape.shared_bytes =
+      static_cast<uint32_t>((one_tile ? slot_bytes<1>() : slot_bytes<2>()) + counts_bytes);
   shape.grid = grouped
                    ? device.multiprocessors
-                   : grid_for(args, device.multiprocessors, warps_for(one_tile ? 1 : 2, halves));
+                   : grid_for(args, device.multiprocessors, one_tile ? kWarpsFor<1> : kWarpsFor<2>);
   shape.partial_bytes = static_cast<uint64_t>(shape.grid) * shape.token_tile * kBlockRows * 4;
   if (shape.shared_bytes + kStatic > limit)
     return Error{ErrorKind::kUnsupportedLayout,

@@ -441,20 +441,20 @@ __global__ void __launch_bounds__(kWarps * 32, 1) mma64_decode(const __grid_cons
   reducer.run();
 }
 
-/// As many as their registers leave room for. `halves`: two groups of int4 in a block.
-constexpr int warps_for(int token_tiles, bool halves) {
-  return token_tiles == 1 ? 16 : halves ? 11 : 12;
-}
+/// As many as their registers leave room for; even, because a thread reduces every other row of a
+/// slot for one row of W.
+template <int kTokenTiles>
+constexpr int kWarpsFor = kTokenTiles == 1 ? 16 : 12;
 
 template <int kTokenTiles>
-uint32_t slot_bytes(bool halves) {
-  return 2 * warps_for(kTokenTiles, halves) * kSlotWords<kTokenTiles> * sizeof(float);
+uint32_t slot_bytes() {
+  return 2 * kWarpsFor<kTokenTiles> * kSlotWords<kTokenTiles> * sizeof(float);
 }
 
 template <class F, class T, int kTokenTiles>
 Status launch_as(const GemmArgs& args, const LaunchShape& shape, bool overlap,
                  cudaStream_t stream) {
-  constexpr int kWarps = warps_for(kTokenTiles, F::kHalves);
+  constexpr int kWarps = kWarpsFor<kTokenTiles>;
   GemmArgs dealt = args;
   deal(args.n_tiles * args.k_tiles, shape.grid * kWarps, dealt.shares);
   return launch(args.rows_end != nullptr ? mma64_decode<F, T, kTokenTiles, kWarps, true>

@@ -1,7 +1,6 @@
 #include "src/convert/convert.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include "formats/imp/writer.h"
@@ -69,20 +68,6 @@ uint64_t thread_count(const Options& options) {
   return options.backend == Backend::kCuda ? std::max(threads, kRingSlots) : threads;
 }
 
-/// The card was asked for: what it cannot pack is said, once.
-void warn_of_cpu_packing(const plan::Plan& plan, Log& log) {
-  std::set<uint32_t> operands;
-  for (const plan::Step& step : plan.steps)
-    for (const plan::Write& write : step.writes)
-      if (write.action != plan::Action::kCopy && write.action != plan::Action::kCanonical &&
-          !packs_on_card(write.action))
-        operands.insert(step.operand);
-  if (!operands.empty())
-    log.warn(std::to_string(operands.size()) + " operands (first '" +
-             plan.operands[*operands.begin()].name +
-             "') are in layout variants without a CUDA repack: packed on the CPU");
-}
-
 /// Operands that keep another form than the one asked for.
 uint64_t warn_of_refused(const plan::Plan& plan, Log& log) {
   const auto is_refused = [](const plan::Operand& o) { return !o.refused.empty(); };
@@ -107,7 +92,7 @@ Result<std::unique_ptr<Packer>> make_packer(const Prepared& prepared, const Opti
   if (options.backend == Backend::kCuda)
     return make_cuda_packer(prepared.model.source, prepared.plan,
                             plan::stream_budget(prepared.threads).slab_bytes,
-                            options.device_budget_bytes, options.path, buffers);
+                            options.device_budget_bytes, options.path);
   return make_cpu_packer(buffers, options.path);
 }
 
@@ -137,7 +122,6 @@ Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Opti
   ScaleScan scan;
   BufferPool buffers;
   IMP_ASSIGN(const auto packer, make_packer(prepared, options, buffers));
-  if (options.backend == Backend::kCuda) warn_of_cpu_packing(plan, log);
   IMP_ASSIGN(const std::vector<float> rescales, find_rescales(prepared.model, plan));
   IMP_ASSIGN(const auto made, make_components_of_scales(prepared.model, plan, rescales));
   IMP_TRY(write_constants(output, plan.constants, digester));

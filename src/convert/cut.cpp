@@ -38,6 +38,13 @@ uint64_t packer_rows(const plan::Step& step, Action action, uint64_t max_bytes) 
   return std::max(fit / unit * unit, unit);
 }
 
+uint64_t piece_rows(const plan::Write& write, uint64_t max_bytes) {
+  const plan::Pieces& pieces = write.pieces;
+  const uint64_t unit = std::max(unit_rows_of(write.action), pieces.group_rows);
+  const uint64_t row_bytes = std::max<uint64_t>(pieces.count * pieces.row_bits / 8, 1);
+  return std::max(max_bytes / row_bytes / unit * unit, unit);
+}
+
 uint64_t Cut::slab_rows(uint64_t slab_bytes) const {
   const uint64_t units = slab_bytes / std::max<uint64_t>(unit_bytes, 1);
   return std::max<uint64_t>(units, 1) * unit_rows;

@@ -195,11 +195,8 @@ class SlabWriter {
     const uint64_t end_of_run = pieces.first_row + pieces.rows;
     const uint64_t begin = std::max(slab_.first_row * pieces.group_rows, pieces.first_row);
     const uint64_t end = std::min((slab_.first_row + slab_.rows) * pieces.group_rows, end_of_run);
-    const uint64_t unit = std::max(unit_rows_of(write.action), pieces.group_rows);
-    const uint64_t row_bytes = std::max<uint64_t>(pieces.count * pieces.row_bits / 8, 1);
-    const uint64_t fit =
-        std::min(std::max(slab_.data.size(), kLeastPieces), context_.packer.max_slab_bytes());
-    const uint64_t step = std::max(fit / row_bytes / unit * unit, unit);
+    const uint64_t step = piece_rows(write, std::min(std::max(slab_.data.size(), kLeastPieces),
+                                                     context_.packer.max_slab_bytes()));
     for (uint64_t row = begin; row < end; row += step) {
       const uint64_t rows = std::min(step, end - row);
       const uint64_t before = row - pieces.first_row;

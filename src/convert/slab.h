@@ -47,6 +47,8 @@ uint64_t unit_rows_of(plan::Action action);
 /// Rows of a plane that a packer takes at once, given the canonical bytes it takes: at least one
 /// unit of the action.
 uint64_t packer_rows(const plan::Step& step, plan::Action action, uint64_t max_bytes);
+/// Rows of W whose pieces are packed at once, given the packed bytes; at least one unit.
+uint64_t piece_rows(const plan::Write& write, uint64_t max_bytes);
 
 /// What workers share.
 struct SlabContext {

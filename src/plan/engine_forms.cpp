@@ -122,7 +122,11 @@ class Planes {
   }
 
  private:
-  bool one_a_row() const { return one_scale_a_row(operand_.group_size, operand_.k); }
+  /// Of a format that fixes the group, one group is a group all the same.
+  bool one_a_row() const {
+    return model::group_size_of(operand_.scheme) == 0 &&
+           one_scale_a_row(operand_.group_size, operand_.k);
+  }
   uint64_t padded_groups() const {
     return one_a_row() ? 1 : padded_.k / std::max<uint64_t>(operand_.group_size, 1);
   }

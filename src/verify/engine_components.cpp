@@ -7,7 +7,7 @@
 #include "kernels/layouts/machete.h"
 #include "kernels/layouts/marlin.h"
 #include "kernels/layouts/max_sm8x.h"
-#include "src/base/checked.h"
+#include "src/model/weight_format.h"
 #include "src/verify/engine_form.h"
 #include "src/verify/reference.h"
 
@@ -108,6 +108,15 @@ Status check_zeros(const FormView& view, const PlaneTable& planes, const Shape& 
   return check_component(view, {ComponentKind::kGroupMin, dtype_of_scales(view), of_scales});
 }
 
+Status check_source_scales(const FormView& view, const PlaneTable& planes) {
+  IMP_TRY(check_as_in_source(view, planes, ComponentKind::kBlockScale));
+  const auto* component = view.reader.find_component(view.form, ComponentKind::kSourceScale);
+  if (model::is_scale_dtype(view.scheme(), ComponentKind::kBlockScale,
+                            static_cast<Dtype>(component->dtype)))
+    return {};
+  return fault(view, ErrorKind::kBadRecord, "the source's scales have a dtype that no scale has");
+}
+
 std::string multiplier_text(uint64_t expert) {
   return "the multiplier of expert " + std::to_string(expert);
 }
@@ -125,7 +134,7 @@ Status check_engine_form(const FormView& view, const PlaneTable& planes) {
   const Shape of_scales = {engine_groups(view), view.form.padded_n};
   IMP_TRY(check_component(view, {ComponentKind::kBlockScale, dtype_of_scales(view), of_scales}));
   if (view.is_derived(ComponentKind::kBlockScale) && view.operand.group_size != 0)
-    IMP_TRY(check_as_in_source(view, planes, ComponentKind::kBlockScale));
+    IMP_TRY(check_source_scales(view, planes));
   return model::is_integer(view.scheme()) ? check_zeros(view, planes, of_scales) : Status{};
 }
 

@@ -144,6 +144,11 @@ EngineOracle::Words EngineOracle::plane(ComponentKind kind, uint64_t expert,
   return all;
 }
 
+bool EngineOracle::one_scale_a_row() const {
+  const bool any_group = operand_.scheme != Scheme::kNvfp4 && operand_.scheme != Scheme::kMxfp4;
+  return any_group && (operand_.group_size == 0 || operand_.group_size >= operand_.k);
+}
+
 uint64_t EngineOracle::padded_groups() const {
   return one_scale_a_row() ? 1 : padded_k_ / operand_.group_size;
 }

@@ -39,9 +39,7 @@ class EngineOracle {
   Words plane(model::ComponentKind kind, uint64_t expert, uint64_t columns) const;
   uint64_t packed_row(size_t part, uint64_t row) const;
   uint64_t padded_groups() const;
-  bool one_scale_a_row() const {
-    return operand_.group_size == 0 || operand_.group_size >= operand_.k;
-  }
+  bool one_scale_a_row() const;
   float multiplier(size_t part, uint64_t expert) const;
   uint32_t stored_scale(uint8_t e4m3, size_t part, uint64_t expert) const;
   bool is_lost(uint8_t e4m3, size_t part, uint64_t expert) const;
