@@ -124,6 +124,11 @@ bool fits(const TileCost& tile, const GemmArgs& args, uint64_t limit) {
   }
 }
 
+/// See with_tile().
+bool int4_has(const TileCost& tile) {
+  return tile.consumers == 2 ? tile.tokens <= 128 : tile.tokens == 32;
+}
+
 /// The cheapest tile that fits, of those with args.token_tile tokens if the caller asks for it; one
 /// that does not fit where none does; null if there is none of that many tokens.
 const TileCost* choose_tile(const GemmArgs& args, uint32_t ctas, uint64_t limit) {
@@ -133,7 +138,7 @@ const TileCost* choose_tile(const GemmArgs& args, uint32_t ctas, uint64_t limit)
   uint64_t least = UINT64_MAX;
   for (const TileCost& tile : kTileCosts) {
     if (args.token_tile != 0 && args.token_tile != tile.tokens) continue;
-    if (args.format == Mma64Format::kInt4 && tile.tokens * tile.consumers > 256) continue;
+    if (args.format == Mma64Format::kInt4 && !int4_has(tile)) continue;
     const uint64_t cost =
         fits(tile, args, limit) ? cost_of(tile, args, rows, experts, ctas) : UINT64_MAX;
     if (best != nullptr && cost >= least) continue;

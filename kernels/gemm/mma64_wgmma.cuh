@@ -56,7 +56,7 @@ struct Tile {
 
   /// Of a multiprocessor's 512 registers a thread of each of four warps; multiples of 8.
   static constexpr int kEntryRegisters = 512 / (kConsumers + 1) / 8 * 8;
-  static constexpr int kProducerRegisters = 32;
+  static constexpr int kProducerRegisters = F::kScalesBeside ? 40 : 32;
   static constexpr int kConsumerRegisters =
       (kEntryRegisters * (kConsumers + 1) - kProducerRegisters) / kConsumers / 8 * 8;
 };
@@ -677,7 +677,9 @@ auto with_tile(uint32_t tokens, uint32_t rows, const Use& use) {
     case 32:
       return three ? use(Tile<F, 32, 2, 3>()) : use(Tile<F, 32, 2, 2>());
     case 64:
-      return three ? use(Tile<F, 64, 2, 3>()) : use(Tile<F, 64, 2, 2>());
+      if constexpr (!F::kScalesBeside)
+        if (three) return use(Tile<F, 64, 2, 3>());
+      return use(Tile<F, 64, 2, 2>());
     default:
       if constexpr (F::kScalesBeside) {
         return use(Tile<F, 128, 2, 2>());
