@@ -21,7 +21,7 @@ IMP_HD inline uint64_t rows_of_scale(const WeightView& w) {
 
 /// Group of column k. Act-order: the group index says it, unless it is -1 (then everywhere).
 /// REQUIRES: a group index names groups that there are.
-IMP_HD inline uint64_t group_of(const WeightView& w, uint64_t k) {
+IMP_HD inline uint64_t plain_group_of(const WeightView& w, uint64_t k) {
   if (w.group_index != nullptr) {
     const auto group = static_cast<int32_t>(load_u32(w.group_index, 4 * k));
     if (group >= 0) return static_cast<uint64_t>(group);
@@ -81,7 +81,7 @@ struct PlainIntegers : PlainRows<PlainIntegers<kBits>> {
   static IMP_HD float at(const WeightView& w, uint64_t n, uint64_t k) {
     const int32_t code = code_at(w, n, k);
     if (!has_block_scales(w)) return static_cast<float>(code);
-    const uint64_t row = n / rows_of_scale(w), group = group_of(w, k);
+    const uint64_t row = n / rows_of_scale(w), group = plain_group_of(w, k);
     return static_cast<float>(code - zero_point(w, row, group)) *
            block_scale(w, row * groups_along_k(w) + group);
   }

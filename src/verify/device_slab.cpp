@@ -78,7 +78,9 @@ Result<DeviceSlab> DeviceSlab::upload(const SlabUnderTest& slab, cuda::StreamHan
     return {};
   };
   kernels::DeviceWeight& weight = device.weight;
-  IMP_TRY(place(host.codes, weight.blocks));
+  // A sparse weight may store no element at all, but a call has a pointer to codes.
+  static constexpr std::byte kNoCodes[1] = {};
+  IMP_TRY(place(host.codes.empty() ? Bytes(kNoCodes) : host.codes, weight.blocks));
   IMP_TRY(place(host.block_scale, weight.block_scale.data));
   IMP_TRY(place(host.zero_point, weight.zero_point.data));
   IMP_TRY(place(host.group_min, weight.group_min.data));

@@ -209,9 +209,12 @@ class CudaBackend : public GemmBackend {
     const bool for_scalar = std::ranges::find(kScalarRegimeRows, m) != std::end(kScalarRegimeRows);
     if (!is_tuned_for(view))
       return for_scalar ? std::vector{GemmKernel::kScalar} : std::vector<GemmKernel>{};
-    std::vector<GemmKernel> list{GemmKernel::kAuto, GemmKernel::kMmaTiled};
-    if (m <= kernels::kMaxDecodeRows) list.push_back(GemmKernel::kMmaDecode);
-    if (device_.sm == 90) list.push_back(GemmKernel::kWgmma);
+    std::vector<GemmKernel> list;
+    for (const GemmKernel kernel :
+         {GemmKernel::kAuto, GemmKernel::kMmaTiled, GemmKernel::kMmaDecode, GemmKernel::kWgmma})
+      if (kernel_for(view, kernel).ok() &&
+          (kernel != GemmKernel::kMmaDecode || m <= kernels::kMaxDecodeRows))
+        list.push_back(kernel);
     return list;
   }
 

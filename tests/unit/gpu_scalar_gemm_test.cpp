@@ -8,6 +8,7 @@
 #include "src/quant/bf16.h"
 #include "src/quant/f16.h"
 #include "tests/unit/device_weight.h"
+#include "tests/unit/engine_weights.h"
 #include "tests/unit/gemm_variants.h"
 #include "tests/unit/ggml_weights.h"
 #include "tests/unit/gpu.h"
@@ -83,6 +84,7 @@ class GpuScalarGemm : public GpuTest {
     call.y = y_device.data();
     call.y_type = y_type;
     call.y_stride = n;
+    call.kernel = GemmKernel::kScalar;
     const auto workspace_bytes = kernels::gemm_workspace_bytes(call, device());
     EXPECT_TRUE(workspace_bytes.ok()) << workspace_bytes.error().to_line();
     if (!workspace_bytes.ok()) return std::vector<uint32_t>(x.m * n);
@@ -148,6 +150,17 @@ TEST_F(GpuScalarGemm, EveryPlainEncodingHasTheBitsOfTheCpu) {
     weight.refresh();
     expect_cpu_bits(weight.weight, 1 + seed % 20, seed % 2 == 0 ? Float::kBf16 : Float::kF16,
                     c.name());
+    ++seed;
+  }
+}
+
+TEST_F(GpuScalarGemm, EveryLayoutOfOtherEnginesHasTheBitsOfTheCpu) {
+  uint32_t seed = 1;
+  for (const test::EngineCase& c : test::engine_cases()) {
+    test::EngineWeight made =
+        test::make_engine_weight(c, test::random_engine_elements(c, seed), {1, 0.0123f});
+    made.refresh(c.machete());
+    expect_cpu_bits(made.weight, 1 + seed % 20, Float::kBf16, c.name());
     ++seed;
   }
 }
@@ -272,21 +285,6 @@ TEST_F(GpuScalarGemm, DamageIsSeen) {
     EXPECT_EQ(differing, 1u);
     (*plane)[(*plane).size() / 4] ^= std::byte{2};
   }
-}
-
-/// A tuned format through the scalar kernel: the same weights.
-TEST_F(GpuScalarGemm, CanBeForcedWhereATunedKernelIs) {
-  test::PackedVariant packed = test::make_variant({test::kMma64, test::kNvfp4G32, 130, 288}, 13);
-  packed.refresh();
-  const DeviceOperand operand({packed.weight}, {{130}, {1.0f}});
-  const Activations x = random_x(Float::kF16, 3, 288, 14);
-  kernels::GemmCall call;
-  call.weight = operand.weight;
-  call.kernel = GemmKernel::kScalar;
-  const std::vector<uint32_t> y = run(call, x, Float::kF32);
-  const std::vector<float> sums = cpu_sums(packed.weight, x.values, 3);
-  for (size_t i = 0; i < y.size(); ++i)
-    ASSERT_EQ(std::bit_cast<float>(y[i]), sums[i] * 16384.0f) << i;
 }
 
 }  // namespace
