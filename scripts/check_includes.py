@@ -35,7 +35,7 @@ MAY_INCLUDE = {
     'kernels/activation': {'src/base', 'kernels/cuda', 'kernels/gemm'},
     'kernels/dequant': {'src/base', 'kernels/cuda', 'kernels/gemm', 'kernels/readers'},
     'kernels/repack': {'src/base', 'kernels/cuda', 'kernels/layouts'},
-    'src/bench': {'src/base', 'kernels/cpu', 'kernels/readers', 'kernels/cuda', 'kernels/gemm', 'kernels/activation', 'kernels/dequant',
+    'src/bench': {'src/base', 'src/repack', 'kernels/cpu', 'kernels/readers', 'kernels/cuda', 'kernels/gemm', 'kernels/activation', 'kernels/dequant',
                   'kernels/repack', 'kernels/bench'},
     'tools': {'src/bench', 'src/base', 'src/plan', 'src/convert', 'src/unpack', 'src/inspect', 'src/verify'},
     'tests/reference': set(),

@@ -24,6 +24,10 @@ void add_gemm_options(CLI::App& app, Arguments& a) {
                  "Weights, e.g. 4096x4096 (default: five of 31B to 70B models)")
       ->type_name("NxK");
   app.add_option("--m", a.gemm.m, "Rows of X (default: 1 to 4096)")->delimiter(',');
+  app.add_option("--scheme", a.gemm.scheme, "Of the weights")
+      ->check(CLI::IsMember({"nvfp4", "mxfp4", "int4"}));
+  app.add_option("--group", a.gemm.group, "Of int4: columns under one scale; 0: a whole row");
+  app.add_flag("--zero-points", a.gemm.zero_points, "Of int4: with a zero point a group");
   app.add_option("--activation", a.gemm.activation, "Type of X and Y")
       ->check(CLI::IsMember({"bf16", "f16"}));
   app.add_option("--kernel", a.gemm.kernel, "auto, or the kernel to force");
@@ -78,7 +82,7 @@ int main(int argc, char** argv) {
       "Exit: 0 good, 2 usage, 5 a result is wrong, 6 no device.",
       kTool};
   Arguments a;
-  CLI::App* gemm = app.add_subcommand("gemm", "NVFP4 GEMM beside cuBLAS and the cold read");
+  CLI::App* gemm = app.add_subcommand("gemm", "4-bit GEMM beside cuBLAS and the cold read");
   CLI::App* repack = app.add_subcommand("repack", "Repack kernels beside a device copy");
   app.require_subcommand(1);
   add_gemm_options(*gemm, a);

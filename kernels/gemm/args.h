@@ -79,6 +79,7 @@ struct PrologueArgs {
   const uint32_t* k_gather = nullptr;
   bool from_layout_order = false;
   bool to_layout_order = false;
+  bool halves_apart = false;  ///< with to_layout_order: the order of int4 in groups of 32
 };
 
 /// How one kernel is launched for one call.

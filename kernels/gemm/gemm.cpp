@@ -47,7 +47,8 @@ void set_groups(const DeviceWeight& w, GemmArgs& a) {
   a.zeros = static_cast<const uint8_t*>(w.zero_point.data);
   a.scale_type = float_of(w.scale_dtype);
   a.groups = whole ? 1 : static_cast<uint32_t>((w.k + w.group_size - 1) / w.group_size);
-  a.group_blocks = whole ? a.k_tiles : w.group_size / static_cast<uint32_t>(kBlockColumns);
+  // A scale a row serves pairs of blocks too, whatever the last one is.
+  a.group_blocks = whole ? a.k_tiles + a.k_tiles % 2 : w.group_size / kBlockColumns;
 }
 
 GemmArgs args_of(const GemmCall& call) {
@@ -84,8 +85,6 @@ Error no_kernel(const cuda::Device& device, const std::string& what) {
                what + "; this device is sm_" + std::to_string(device.sm), "", ""};
 }
 
-bool wgmma_takes(const DeviceWeight& w) { return tuned_format(w) == Mma64Format::kNvfp4; }
-
 Status check_kernel(GemmKernel kernel, const GemmCall& call, const cuda::Device& device) {
   if (device.sm < kOldestSm) return no_kernel(device, "GEMM kernels need sm_80 or newer");
   if (kernel == GemmKernel::kAuto || kernel == GemmKernel::kScalar) return {};
@@ -95,8 +94,6 @@ Status check_kernel(GemmKernel kernel, const GemmCall& call, const cuda::Device&
                                  ", scheme " + std::to_string(call.weight.scheme));
   if (kernel == GemmKernel::kWgmma && device.sm != kWgmmaSm)
     return no_kernel(device, "the wgmma kernel runs on sm_90 only");
-  if (kernel == GemmKernel::kWgmma && !wgmma_takes(call.weight))
-    return no_kernel(device, "the wgmma kernel takes NVFP4");
   if (kernel == GemmKernel::kMmaDecode && call.rows_end == nullptr && call.m > kMaxDecodeRows)
     return Error{ErrorKind::kBadShape,
                  "M is " + std::to_string(call.m) + ", the decode kernel takes " +
@@ -119,14 +116,17 @@ Result<LaunchShape> shape_of(GemmKernel kernel, const GemmArgs& args, const cuda
   }
 }
 
-/// X must come in the layout's k order for wgmma and in natural order for the others; what differs,
-/// or is gathered or scaled, passes through the workspace first.
+/// X must come in the layout's k order for wgmma (int4 in groups of 32: in one of its own) and in
+/// natural order for the others; what differs, or is gathered or scaled, passes through the
+/// workspace first.
 void add_prologue(const GemmCall& call, Plan& plan) {
   const DeviceWeight& w = call.weight;
   const bool want_layout_order = plan.kernel == GemmKernel::kWgmma;
   const bool have_layout_order = call.x_order == XOrder::kLayout;
-  plan.prologue =
-      w.k_scale != nullptr || w.k_gather != nullptr || want_layout_order != have_layout_order;
+  const bool want_halves =
+      want_layout_order && plan.args.format == Mma64Format::kInt4 && plan.args.group_blocks == 0;
+  plan.prologue = w.k_scale != nullptr || w.k_gather != nullptr || want_halves ||
+                  want_layout_order != have_layout_order;
   if (!plan.prologue) return;
   PrologueArgs& p = plan.before;
   p.x = call.x;
@@ -139,6 +139,7 @@ void add_prologue(const GemmCall& call, Plan& plan) {
   p.k_gather = w.k_gather;
   p.from_layout_order = have_layout_order;
   p.to_layout_order = want_layout_order;
+  p.halves_apart = want_halves;
   p.out = static_cast<std::byte*>(call.workspace) + plan.workspace_bytes;
   plan.args.x = p.out;
   plan.args.x_stride = p.out_stride;
@@ -201,8 +202,7 @@ Result<GemmKernel> choose_gemm_kernel(const GemmCall& call, const cuda::Device& 
   const uint64_t rows =
       call.rows_end != nullptr ? (call.m + call.weight.experts - 1) / call.weight.experts : call.m;
   if (rows <= kMaxDecodeRows) return GemmKernel::kMmaDecode;
-  return device.sm == kWgmmaSm && wgmma_takes(call.weight) ? GemmKernel::kWgmma
-                                                           : GemmKernel::kMmaTiled;
+  return device.sm == kWgmmaSm ? GemmKernel::kWgmma : GemmKernel::kMmaTiled;
 }
 
 Result<uint64_t> gemm_workspace_bytes(const GemmCall& call, const cuda::Device& device) {

@@ -72,11 +72,13 @@ __device__ __forceinline__ uint32_t columns_at(uint32_t c, uint32_t h) {
   return kHalves ? 32 * h + 16 * (c % 2) + 8 * (c / 2) : 16 * c + 8 * h;
 }
 
-template <bool kGroupsOf32>
+/// kPairs: blocks 2i and 2i + 1 of a row lie under one scale (the wgmma kernel alone asks).
+template <bool kGroupsOf32, bool kPairs = false>
 struct Int4 {
   static constexpr Mma64Format kFormat = Mma64Format::kInt4;
   static constexpr uint32_t kBlockBytes = kMma64Int4BlockBytes;
   static constexpr bool kScalesBeside = true;
+  static constexpr bool kPairsShareGroup = kPairs;
   static constexpr bool kHalves = kGroupsOf32;     ///< two groups in a block
   static constexpr int kGroups = kHalves ? 2 : 1;  ///< groups that a block meets
   template <class T>

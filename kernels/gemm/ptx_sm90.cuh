@@ -81,6 +81,16 @@ __device__ __forceinline__ uint4 load_shared16(uint32_t at) {
                : "r"(at));
   return v;
 }
+__device__ __forceinline__ uint2 load_shared8(uint32_t at) {
+  uint2 v;
+  asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "r"(at));
+  return v;
+}
+__device__ __forceinline__ uint32_t load_shared4(uint32_t at) {
+  uint32_t v;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(at));
+  return v;
+}
 __device__ __forceinline__ uint32_t load_shared2(uint32_t at) {
   uint16_t v;
   asm volatile("ld.shared.u16 %0, [%1];" : "=h"(v) : "r"(at));
@@ -144,7 +154,8 @@ __device__ __forceinline__ uint64_t swizzled_rows_descriptor(uint32_t at) {
          uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
 }
 
-/// D += A B^T, A [64, 16] in registers, B [N, 16] in shared memory, f32 accumulators.
+/// D += A B^T, or D = A B^T with kAdd 0, A [64, 16] in registers, B [N, 16] in shared memory, f32
+/// accumulators.
 template <class T, int kN>
 struct Wgmma;
 
@@ -154,56 +165,61 @@ struct Wgmma;
 
 template <>
 struct Wgmma<__nv_bfloat16, 32> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[16], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
-        "{%16, %17, %18, %19}, %20, 1, 1, 1, 0;"
+        "{%16, %17, %18, %19}, %20, %21, 1, 1, 0;"
         : IMP_ACC16(d, 0)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__half, 32> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[16], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15}, "
-        "{%16, %17, %18, %19}, %20, 1, 1, 1, 0;"
+        "{%16, %17, %18, %19}, %20, %21, 1, 1, 0;"
         : IMP_ACC16(d, 0)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__nv_bfloat16, 64> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[32], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-        "{%32, %33, %34, %35}, %36, 1, 1, 1, 0;"
+        "{%32, %33, %34, %35}, %36, %37, 1, 1, 0;"
         : IMP_ACC16(d, 0), IMP_ACC16(d, 16)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__half, 64> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[32], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 "
         "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
-        "{%32, %33, %34, %35}, %36, 1, 1, 1, 0;"
+        "{%32, %33, %34, %35}, %36, %37, 1, 1, 0;"
         : IMP_ACC16(d, 0), IMP_ACC16(d, 16)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__nv_bfloat16, 128> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[64], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
@@ -211,14 +227,15 @@ struct Wgmma<__nv_bfloat16, 128> {
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
         "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-        "{%64, %65, %66, %67}, %68, 1, 1, 1, 0;"
+        "{%64, %65, %66, %67}, %68, %69, 1, 1, 0;"
         : IMP_ACC16(d, 0), IMP_ACC16(d, 16), IMP_ACC16(d, 32), IMP_ACC16(d, 48)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__half, 128> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[64], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 "
@@ -226,14 +243,15 @@ struct Wgmma<__half, 128> {
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
         "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-        "{%64, %65, %66, %67}, %68, 1, 1, 1, 0;"
+        "{%64, %65, %66, %67}, %68, %69, 1, 1, 0;"
         : IMP_ACC16(d, 0), IMP_ACC16(d, 16), IMP_ACC16(d, 32), IMP_ACC16(d, 48)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__nv_bfloat16, 256> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[128], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
@@ -247,15 +265,16 @@ struct Wgmma<__nv_bfloat16, 256> {
         "%111, "
         "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, "
         "%127}, "
-        "{%128, %129, %130, %131}, %132, 1, 1, 1, 0;"
+        "{%128, %129, %130, %131}, %132, %133, 1, 1, 0;"
         : IMP_ACC16(d, 0), IMP_ACC16(d, 16), IMP_ACC16(d, 32), IMP_ACC16(d, 48), IMP_ACC16(d, 64),
           IMP_ACC16(d, 80), IMP_ACC16(d, 96), IMP_ACC16(d, 112)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 
 template <>
 struct Wgmma<__half, 256> {
+  template <int kAdd>
   static __device__ __forceinline__ void run(float (&d)[128], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 "
@@ -269,10 +288,10 @@ struct Wgmma<__half, 256> {
         "%111, "
         "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, "
         "%127}, "
-        "{%128, %129, %130, %131}, %132, 1, 1, 1, 0;"
+        "{%128, %129, %130, %131}, %132, %133, 1, 1, 0;"
         : IMP_ACC16(d, 0), IMP_ACC16(d, 16), IMP_ACC16(d, 32), IMP_ACC16(d, 48), IMP_ACC16(d, 64),
           IMP_ACC16(d, 80), IMP_ACC16(d, 96), IMP_ACC16(d, 112)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(kAdd));
   }
 };
 

@@ -94,7 +94,7 @@ IMP_HD inline bool has_row_scales(const WeightView& w) {
 IMP_HD inline uint64_t padded_groups(const WeightView& w) {
   return has_row_scales(w) ? 1 : quotient_up(w.padded_k, w.group_size);
 }
-IMP_HD inline uint64_t group_of(const WeightView& w, uint64_t k) {
+IMP_HD inline uint64_t column_group(const WeightView& w, uint64_t k) {
   return has_row_scales(w) ? 0 : k / w.group_size;
 }
 

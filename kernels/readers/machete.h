@@ -51,7 +51,7 @@ struct MacheteEngine : Codes {
   using Number = IntegerNumber;
   static IMP_HD LaneScale scale(const WeightView& w, uint64_t row_tile, uint32_t i, uint32_t g,
                                 uint64_t k) {
-    const uint64_t element = group_of(w, k) * w.padded_n + row_tile * kReaderRows + 8 * i + g;
+    const uint64_t element = column_group(w, k) * w.padded_n + row_tile * kReaderRows + 8 * i + g;
     const float scale = half_at(w, w.block_scale, element);
     if (w.group_min == nullptr) return {scale, Codes::kBits == 4 ? 8 : 128, 0.0f};
     return {scale, 0, half_at(w, w.group_min, element)};

@@ -34,7 +34,7 @@ IMP_HD inline uint64_t marlin_byte(const WeightView& w, uint64_t row_tile, uint3
 /// Of 16-bit scales.
 IMP_HD inline uint64_t marlin_half(const WeightView& w, uint64_t row_tile, uint32_t i, uint32_t g,
                                    uint64_t k) {
-  const uint64_t row = marlin_row(w, row_tile, group_of(w, k));
+  const uint64_t row = marlin_row(w, row_tile, column_group(w, k));
   if (!has_row_scales(w)) return row + 8 * g + i;
   return row + 32 * (i / 4) + 8 * (g / 2) + 2 * (i % 4) + g % 2;
 }
@@ -122,7 +122,7 @@ struct MarlinIntegerEngine : MarlinFacts<kMarlinLayout, kSchemeNumber>, Codes {
     LaneScale made{half_at(w, w.block_scale, marlin_half(w, row_tile, i, g, k)),
                    Codes::kBits == 4 ? 8 : 128, 0.0f};
     if (w.zero_point == nullptr) return made;
-    const uint64_t group = group_of(w, k);
+    const uint64_t group = column_group(w, k);
     if (Codes::kBits == 8) {
       made.zero =
           static_cast<int32_t>(load_u8(w.zero_point, marlin_byte(w, row_tile, i, g, group)));

@@ -1,6 +1,7 @@
 // Codes and planes of groups in the layouts of other engines.
 #include "kernels/layouts/engine_maps.h"
 #include "kernels/repack/checks.h"
+#include "kernels/repack/group_tiles.cuh"
 #include "kernels/repack/repack_variants.h"
 #include "kernels/repack/vectors.cuh"
 
@@ -85,24 +86,34 @@ Status unpack_tiles(layouts::TileOrder order, const void* packed, const EngineBo
 }
 
 Status pack_groups(layouts::GroupOrder order, uint32_t bits, const void* plane,
-                   const EngineBox& box, void* packed, cuda::StreamHandle stream) {
+                   const EngineBox& box, RepackPath path, void* packed, cuda::StreamHandle stream) {
   IMP_TRY(check_groups(order, bits, box));
   if (box.padded_rows == 0) return {};
   IMP_TRY(check_plane("plane", plane, box));
   IMP_TRY(check_aligned("packed", packed, 16));
+  const GroupPlane transposed = GroupPlane::transposed(order, code_box(box));
+  if (path == RepackPath::kWord && bits == 8)
+    return launch_pack_groups<1>(transposed, plane, packed, stream);
+  if (path == RepackPath::kWord && bits == 16)
+    return launch_pack_groups<2>(transposed, plane, packed, stream);
   return with_groups(order, bits, box, [&](const auto& groups) {
     return pack_elements(groups, plane, box.rows, box.columns, packed, stream);
   });
 }
 
 Status unpack_groups(layouts::GroupOrder order, uint32_t bits, const void* packed,
-                     const EngineBox& box, void* plane, uint64_t* first_wrong,
+                     const EngineBox& box, RepackPath path, void* plane, uint64_t* first_wrong,
                      cuda::StreamHandle stream) {
   IMP_TRY(check_groups(order, bits, box));
   if (box.padded_rows == 0) return {};
   IMP_TRY(check_aligned("packed", packed, 16));
   IMP_TRY(check_plane("plane", plane, box));
   IMP_TRY(check_aligned("first wrong place", first_wrong, 8));
+  const GroupPlane transposed = GroupPlane::transposed(order, code_box(box));
+  if (path == RepackPath::kWord && bits == 8)
+    return launch_unpack_groups<1>(transposed, packed, plane, first_wrong, stream);
+  if (path == RepackPath::kWord && bits == 16)
+    return launch_unpack_groups<2>(transposed, packed, plane, first_wrong, stream);
   return with_groups(order, bits, box, [&](const auto& groups) {
     return unpack_elements(groups, packed, box.rows, box.columns, plane, first_wrong, stream);
   });

@@ -1,11 +1,17 @@
 // mma64 codes that stand alone in their blocks, and the planes of groups beside them.
+#include <type_traits>
+
 #include "kernels/repack/checks.h"
 #include "kernels/repack/codes_strip.cuh"
+#include "kernels/repack/group_tiles.cuh"
 #include "kernels/repack/repack_variants.h"
 #include "kernels/repack/vectors.cuh"
 
 namespace imp::kernels {
 namespace {
+
+template <uint32_t kBytes>
+using ElementBytes = std::integral_constant<uint32_t, kBytes>;
 
 Status check_not_zero(const char* what, uint64_t value) {
   if (value != 0) return {};
@@ -22,18 +28,20 @@ Status check_codes(uint32_t bits, uint64_t k) {
   return check_not_zero("K", k);
 }
 
-/// Calls use(LanePlaneOrder<bits>).
-template <class Use>
-Status with_lane_plane(uint32_t bits, uint64_t rows, uint64_t groups, const Use& use) {
+/// Calls by_tiles(bytes of an element), or by_map(order of the elements of `bits`).
+template <class ByTiles, class ByMap>
+Status with_lane_plane(uint32_t bits, RepackPath path, uint64_t rows, uint64_t groups,
+                       const ByTiles& by_tiles, const ByMap& by_map) {
+  const bool words = path == RepackPath::kWord;
   switch (bits) {
     case 4:
-      return use(map::LanePlaneOrder<4>(rows, groups));
+      return by_map(map::LanePlaneOrder<4>(rows, groups));
     case 8:
-      return use(map::LanePlaneOrder<8>(rows, groups));
+      return words ? by_tiles(ElementBytes<1>{}) : by_map(map::LanePlaneOrder<8>(rows, groups));
     case 16:
-      return use(map::LanePlaneOrder<16>(rows, groups));
+      return words ? by_tiles(ElementBytes<2>{}) : by_map(map::LanePlaneOrder<16>(rows, groups));
     default:
-      return use(map::LanePlaneOrder<32>(rows, groups));
+      return words ? by_tiles(ElementBytes<4>{}) : by_map(map::LanePlaneOrder<32>(rows, groups));
   }
 }
 
@@ -77,26 +85,36 @@ Status unpack_mma64_codes(uint32_t bits, const void* blocks, uint64_t rows, uint
 }
 
 Status pack_mma64_plane(uint32_t bits, const void* plane, uint64_t rows, uint64_t groups,
-                        void* packed, cuda::StreamHandle stream) {
+                        RepackPath path, void* packed, cuda::StreamHandle stream) {
   IMP_TRY(check_plane(bits, groups));
   if (rows == 0) return {};
   IMP_TRY(check_aligned("plane", plane, 16));
   IMP_TRY(check_aligned("packed", packed, 16));
-  return with_lane_plane(bits, rows, groups, [&](const auto& order) {
-    return pack_elements(order, plane, rows, groups, packed, stream);
-  });
+  return with_lane_plane(
+      bits, path, rows, groups,
+      [&](auto bytes) {
+        return launch_pack_groups<bytes()>(GroupPlane::lanes(rows, groups), plane, packed, stream);
+      },
+      [&](const auto& order) { return pack_elements(order, plane, rows, groups, packed, stream); });
 }
 
 Status unpack_mma64_plane(uint32_t bits, const void* packed, uint64_t rows, uint64_t groups,
-                          void* plane, uint64_t* first_wrong, cuda::StreamHandle stream) {
+                          RepackPath path, void* plane, uint64_t* first_wrong,
+                          cuda::StreamHandle stream) {
   IMP_TRY(check_plane(bits, groups));
   if (rows == 0) return {};
   IMP_TRY(check_aligned("packed", packed, 16));
   IMP_TRY(check_aligned("plane", plane, 16));
   IMP_TRY(check_aligned("first wrong place", first_wrong, 8));
-  return with_lane_plane(bits, rows, groups, [&](const auto& order) {
-    return unpack_elements(order, packed, rows, groups, plane, first_wrong, stream);
-  });
+  return with_lane_plane(
+      bits, path, rows, groups,
+      [&](auto bytes) {
+        return launch_unpack_groups<bytes()>(GroupPlane::lanes(rows, groups), packed, plane,
+                                             first_wrong, stream);
+      },
+      [&](const auto& order) {
+        return unpack_elements(order, packed, rows, groups, plane, first_wrong, stream);
+      });
 }
 
 Status pack_native_bytes(const void* codes, uint64_t rows, uint64_t k, RepackPath path,

@@ -47,10 +47,11 @@ Status unpack_mma64_codes(uint32_t, const void*, uint64_t, uint64_t, RepackPath,
                           cuda::StreamHandle) {
   return absent();
 }
-Status pack_mma64_plane(uint32_t, const void*, uint64_t, uint64_t, void*, cuda::StreamHandle) {
+Status pack_mma64_plane(uint32_t, const void*, uint64_t, uint64_t, RepackPath, void*,
+                        cuda::StreamHandle) {
   return absent();
 }
-Status unpack_mma64_plane(uint32_t, const void*, uint64_t, uint64_t, void*, uint64_t*,
+Status unpack_mma64_plane(uint32_t, const void*, uint64_t, uint64_t, RepackPath, void*, uint64_t*,
                           cuda::StreamHandle) {
   return absent();
 }
@@ -69,12 +70,12 @@ Status unpack_tiles(layouts::TileOrder, const void*, const EngineBox&, RepackPat
                     cuda::StreamHandle) {
   return absent();
 }
-Status pack_groups(layouts::GroupOrder, uint32_t, const void*, const EngineBox&, void*,
+Status pack_groups(layouts::GroupOrder, uint32_t, const void*, const EngineBox&, RepackPath, void*,
                    cuda::StreamHandle) {
   return absent();
 }
-Status unpack_groups(layouts::GroupOrder, uint32_t, const void*, const EngineBox&, void*, uint64_t*,
-                     cuda::StreamHandle) {
+Status unpack_groups(layouts::GroupOrder, uint32_t, const void*, const EngineBox&, RepackPath,
+                     void*, uint64_t*, cuda::StreamHandle) {
   return absent();
 }
 

@@ -37,15 +37,16 @@ Status unpack_mma64_codes(uint32_t bits, const void* blocks, uint64_t rows, uint
                           RepackPath path, void* codes, uint64_t* first_wrong,
                           cuda::StreamHandle stream);
 
-// Planes of groups are small beside their codes: they always go through the map.
+// Planes of groups: elements of 4 bits go through the map on both paths.
 
 /// Elements of 4 (two a byte, rows of whole bytes), 8, 16 or 32 bits [rows, groups] to lane order.
 Status pack_mma64_plane(uint32_t bits, const void* plane, uint64_t rows, uint64_t groups,
-                        void* packed, cuda::StreamHandle stream);
+                        RepackPath path, void* packed, cuda::StreamHandle stream);
 /// Wrong is padding that is not zero, and an element of 4 bits that has more; the place is row *
 /// groups + group.
 Status unpack_mma64_plane(uint32_t bits, const void* packed, uint64_t rows, uint64_t groups,
-                          void* plane, uint64_t* first_wrong, cuda::StreamHandle stream);
+                          RepackPath path, void* plane, uint64_t* first_wrong,
+                          cuda::StreamHandle stream);
 
 /// Codes [rows, K] of a byte each to rows of a pitch of 16 * ceil(K/16) bytes. kWord: a strided
 /// copy.
@@ -73,10 +74,10 @@ Status unpack_tiles(layouts::TileOrder order, const void* packed, const EngineBo
 
 /// Planes of groups of other engines; elements of 4 (kZero4), 8 or 16 bits.
 Status pack_groups(layouts::GroupOrder order, uint32_t bits, const void* plane,
-                   const EngineBox& box, void* packed, cuda::StreamHandle stream);
+                   const EngineBox& box, RepackPath path, void* packed, cuda::StreamHandle stream);
 /// Wrong is padding that is not zero; the place is row * padded_columns + group.
 Status unpack_groups(layouts::GroupOrder order, uint32_t bits, const void* packed,
-                     const EngineBox& box, void* plane, uint64_t* first_wrong,
+                     const EngineBox& box, RepackPath path, void* plane, uint64_t* first_wrong,
                      cuda::StreamHandle stream);
 
 }  // namespace imp::kernels

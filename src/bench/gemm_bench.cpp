@@ -16,6 +16,7 @@
 #include "src/bench/gate.h"
 #include "src/bench/pool.h"
 #include "src/bench/timer.h"
+#include "src/repack/mma64_variants.h"
 
 namespace imp::bench {
 namespace {
@@ -25,7 +26,7 @@ using kernels::GemmCall;
 using kernels::GemmKernel;
 using kernels::XOrder;
 
-constexpr uint16_t kMma64 = 2, kNvfp4 = 16;  // registry numbers (formats/imp/SPEC.md)
+constexpr uint16_t kMma64 = 2;  // registry numbers (formats/imp/SPEC.md)
 constexpr uint64_t kTile = 64;
 constexpr float kMultiplier = 0.00137f;  // not a power of two; keeps f16 outputs far from overflow
 constexpr uint64_t kDequantiseFrom = 256;  // rows of X from which dequantising first can pay
@@ -44,8 +45,13 @@ Result<GemmKernel> parse_kernel(const std::string& text) {
   return usage("kernel '" + text + "' is not known; there are" + names);
 }
 
+uint16_t scheme_number(Scheme scheme) {
+  return scheme == Scheme::kNvfp4 ? 16 : scheme == Scheme::kMxfp4 ? 18 : 36;
+}
+
 /// Options with every name turned into what it means.
 struct Plan {
+  WeightKind kind;  ///< group 0: a scale a row
   std::vector<Shape> shapes;
   std::vector<uint64_t> m;  ///< rows of X, of all experts together
   GemmKernel kernel = GemmKernel::kAuto;
@@ -55,12 +61,27 @@ struct Plan {
   uint64_t replays = 0;
 };
 
+Result<WeightKind> parse_kind(const GemmOptions& options) {
+  const bool integer = options.scheme == "int4";
+  if (!integer && options.zero_points) return usage("--zero-points is of int4");
+  if (options.scheme == "nvfp4") return WeightKind{};
+  if (options.scheme == "mxfp4") return WeightKind{Scheme::kMxfp4, 32, false};
+  if (!integer)
+    return usage("scheme '" + options.scheme + "' is not known; there are nvfp4 mxfp4 int4");
+  if (options.group != 32 && options.group % kTile != 0)
+    return usage("--group takes 32, multiples of 64, and 0 for a scale a row");
+  return WeightKind{Scheme::kInt4, options.group, options.zero_points};
+}
+
 Result<Plan> make_plan(const GemmOptions& options) {
   Plan plan;
+  IMP_ASSIGN(plan.kind, parse_kind(options));
   IMP_ASSIGN(plan.kernel, parse_kernel(options.kernel));
   plan.shapes = options.shapes.empty() ? default_shapes() : options.shapes;
   for (Shape& shape : plan.shapes) {
     shape.experts = options.experts;
+    if (plan.kind.scheme == Scheme::kMxfp4 && shape.k % 32 != 0)
+      return usage("K must be a multiple of 32");
     if (options.experts > 1 && shape.n % kTile != 0)
       return usage("N must be a multiple of 64 with more than one expert");
   }
@@ -123,14 +144,19 @@ struct DeviceWeights {
   cuda::DeviceBuffer multipliers;
   kernels::DeviceWeight weight;
 
+  /// Component by component in a slot.
+  uint64_t scales_at = 0, zeros_at = 0;
+
   kernels::DeviceWeight at_slot(uint64_t call) const {
     kernels::DeviceWeight w = weight;
     w.blocks = packed.slot(call);
+    if (scales_at != 0) w.block_scale.data = packed.slot(call) + scales_at;
+    if (zeros_at != 0) w.zero_point.data = packed.slot(call) + zeros_at;
     return w;
   }
 };
 
-Status pack(const Bench& bench, const CanonicalWeights& host, DeviceWeights& device) {
+Status pack_nvfp4(const Bench& bench, const CanonicalWeights& host, DeviceWeights& device) {
   const cuda::StreamHandle stream = bench.stream.handle();
   const uint64_t rows = host.shape.n * host.shape.experts;
   IMP_ASSIGN(const cuda::DeviceBuffer codes, to_device(host.codes, stream));
@@ -148,6 +174,64 @@ Status pack(const Bench& bench, const CanonicalWeights& host, DeviceWeights& dev
   return bench.stream.synchronize();
 }
 
+/// The other schemes by the CPU's repack. Components of a slot begin at multiples of 256.
+Status pack_others(const Bench& bench, const CanonicalWeights& host, DeviceWeights& device) {
+  constexpr repack::Path kPath = repack::Path::kWord;
+  const uint64_t rows = host.shape.n * host.shape.experts, k = host.shape.k;
+  const uint64_t groups = host.groups();
+  const bool integer = host.kind.scheme == Scheme::kInt4;
+  const uint64_t blocks =
+      integer ? repack::mma64_codes_bytes(4, rows, k) : repack::mma64_mxfp4_bytes(rows, k);
+  const uint64_t scales = integer ? repack::mma64_plane_bytes(16, rows, groups) : 0;
+  const uint64_t zeros = host.kind.zero_points ? repack::mma64_plane_bytes(4, rows, groups) : 0;
+  std::vector<std::byte> slot(round_up(round_up(blocks, 256) + scales, 256) + zeros);
+  const std::span<std::byte> all(slot);
+  if (integer) {
+    repack::mma64_codes_pack(4, host.codes, rows, k, kPath, all.first(blocks));
+    device.scales_at = round_up(blocks, 256);
+    repack::mma64_plane_pack(16, host.scales, rows, groups, kPath,
+                             all.subspan(device.scales_at, scales));
+    if (zeros != 0) {
+      device.zeros_at = slot.size() - zeros;
+      repack::mma64_plane_pack(4, host.zero_points, rows, groups, kPath, all.last(zeros));
+    }
+  } else {
+    repack::mma64_mxfp4_pack(host.codes, host.scales, rows, k, kPath, all.first(blocks));
+  }
+  kernels::DeviceWeight& w = device.weight;
+  w.group_size = static_cast<uint32_t>(host.kind.group);
+  w.scale_dtype = integer ? Dtype::kBF16 : Dtype::kU8;
+  if (host.shape.experts > 1) {
+    w.expert_stride_bytes = blocks / host.shape.experts;
+    w.block_scale.expert_stride_bytes = scales / host.shape.experts;
+    w.zero_point.expert_stride_bytes = zeros / host.shape.experts;
+  }
+  IMP_ASSIGN(device.packed,
+             SlotPool::create(slot.size(), pool_slots(slot.size(), bench.pool_bytes)));
+  IMP_TRY(cuda::copy_to_device(device.packed.slot(0), slot, bench.stream.handle()));
+  IMP_TRY(device.packed.copy_first_to_all(bench.stream.handle()));
+  return bench.stream.synchronize();
+}
+
+/// Plain 16-bit weights of the schemes that have no dequantising kernel here.
+Status plain_from_host(const Bench& bench, const CanonicalWeights& host, bool f16, std::byte* out) {
+  const uint64_t rows = host.shape.n * host.shape.experts, k = host.shape.k;
+  std::vector<uint16_t> plain(rows * k);
+  WorkQueue queue(default_thread_count(), default_thread_count());
+  for (uint64_t row0 = 0; row0 < rows; row0 += kTile) {
+    const Status pushed = queue.push([&, row0]() -> Status {
+      for (uint64_t row = row0; row < std::min(rows, row0 + kTile); ++row)
+        for (uint64_t c = 0; c < k; ++c)
+          plain[row * k + c] = cut_to_16(host.at(row, c) * kMultiplier, f16);
+      return {};
+    });
+    if (!pushed.ok()) break;
+  }
+  IMP_TRY(queue.drain());
+  IMP_TRY(cuda::copy_to_device(out, std::as_bytes(std::span(plain)), bench.stream.handle()));
+  return bench.stream.synchronize();
+}
+
 Status dequantise_all(const DeviceWeights& device, uint64_t slot, std::byte* out, bool f16,
                       cuda::StreamHandle stream) {
   const kernels::DeviceWeight weight = device.at_slot(slot);
@@ -160,25 +244,27 @@ Status dequantise_all(const DeviceWeights& device, uint64_t slot, std::byte* out
 Result<DeviceWeights> make_weights(const Bench& bench, const CanonicalWeights& host, bool f16) {
   const Shape& shape = host.shape;
   DeviceWeights device;
-  IMP_TRY(pack(bench, host, device));
-  const std::vector<float> multipliers(shape.experts, kMultiplier);
-  IMP_ASSIGN(device.multipliers,
-             to_device(std::as_bytes(std::span(multipliers)), bench.stream.handle()));
   kernels::DeviceWeight& w = device.weight;
   w.layout = kMma64;
-  w.scheme = kNvfp4;
+  w.scheme = scheme_number(host.kind.scheme);
   w.n = shape.n;
   w.k = shape.k;
   w.experts = static_cast<uint32_t>(shape.experts);
-  w.expert_stride_bytes =
-      shape.experts == 1 ? 0 : kernels::mma64_nvfp4_packed_bytes(shape.n, shape.k);
+  const bool nvfp4 = host.kind.scheme == Scheme::kNvfp4;
+  IMP_TRY(nvfp4 ? pack_nvfp4(bench, host, device) : pack_others(bench, host, device));
+  const std::vector<float> multipliers(shape.experts, kMultiplier);
+  IMP_ASSIGN(device.multipliers,
+             to_device(std::as_bytes(std::span(multipliers)), bench.stream.handle()));
+  if (nvfp4 && shape.experts > 1)
+    w.expert_stride_bytes = kernels::mma64_nvfp4_packed_bytes(shape.n, shape.k);
   w.multiplier = device.multipliers.as<float>();
   w.part_end[0] = shape.n;
   if (bench.cublas == nullptr) return device;
   const uint64_t plain_bytes = 2 * shape.weights();
   IMP_ASSIGN(device.plain,
              SlotPool::create(plain_bytes, pool_slots(plain_bytes, bench.pool_bytes)));
-  IMP_TRY(dequantise_all(device, 0, device.plain.slot(0), f16, bench.stream.handle()));
+  IMP_TRY(nvfp4 ? dequantise_all(device, 0, device.plain.slot(0), f16, bench.stream.handle())
+                : plain_from_host(bench, host, f16, device.plain.slot(0)));
   IMP_TRY(device.plain.copy_first_to_all(bench.stream.handle()));
   IMP_TRY(bench.stream.synchronize());
   return device;
@@ -232,7 +318,8 @@ class Point {
 
   Result<std::vector<GemmRow>> run() {
     for (const XOrder order : plan_.orders) IMP_TRY(add_ours(order));
-    if (bench_.cublas != nullptr && m_ >= kDequantiseFrom) IMP_TRY(add_dequantise());
+    if (bench_.cublas != nullptr && m_ >= kDequantiseFrom && plan_.kind.scheme == Scheme::kNvfp4)
+      IMP_TRY(add_dequantise());
     for (const auto& subject : subjects_) IMP_TRY(call_once(*subject));
     IMP_TRY(measure());
     std::vector<GemmRow> rows;
@@ -407,7 +494,9 @@ class Point {
 Status run_shape(const Bench& bench, const Plan& plan, const Shape& shape, Log& log,
                  GemmReport& report) {
   log.note(std::to_string(shape.n) + "x" + std::to_string(shape.k));
-  const CanonicalWeights host = CanonicalWeights::random(shape, 20261121);
+  WeightKind kind = plan.kind;
+  if (kind.group == 0) kind.group = shape.k;
+  const CanonicalWeights host = CanonicalWeights::random(shape, 20261121, kind);
   IMP_ASSIGN(const DeviceWeights weights, make_weights(bench, host, plan.f16));
   Inputs inputs;
   if (shape.experts == 1) {
@@ -454,6 +543,11 @@ Result<GemmReport> run_gemm(const GemmOptions& options, Log& log) {
   GemmReport report;
   report.device = bench.device;
   report.activation = options.activation;
+  report.scheme = options.scheme;
+  if (plan.kind.scheme == Scheme::kInt4)
+    report.scheme +=
+        (options.group == 0 ? ", a scale a row" : ", groups of " + std::to_string(options.group)) +
+        (options.zero_points ? ", zero points" : "");
   report.replays = options.replays;
   report.cublas = bench.cublas_text;
   report.has_cublas = bench.cublas != nullptr;

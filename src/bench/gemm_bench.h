@@ -14,6 +14,9 @@ namespace imp::bench {
 struct GemmOptions {
   std::vector<Shape> shapes;        ///< empty: default_shapes(); experts is set from `experts`
   std::vector<uint64_t> m;          ///< empty: default_m(); refused with experts > 1
+  std::string scheme = "nvfp4";     ///< "mxfp4", "int4"
+  uint64_t group = 128;             ///< of int4: 32, a multiple of 64, or 0 for a scale a row
+  bool zero_points = false;         ///< of int4
   std::string activation = "bf16";  ///< or "f16"
   std::string kernel = "auto";      ///< a name of gemm_kernel_name()
   std::string x_order = "natural";  ///< "layout", "both"

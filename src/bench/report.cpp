@@ -88,9 +88,8 @@ bool RepackReport::good() const { return all_good(*this); }
 
 void print_table(std::ostream& out, const GemmReport& report) {
   out << device_line(report.device) << "\n"
-      << fmt::format(
-             "nvfp4 mma64, {} activations, cold weights, median of {} replays; cuBLAS: {}\n",
-             report.activation, report.replays, report.cublas);
+      << fmt::format("{} mma64, {} activations, cold weights, median of {} replays; cuBLAS: {}\n",
+                     report.scheme, report.activation, report.replays, report.cublas);
   out << fmt::format("{:<16} {:>6} {:<30} {:>9} {:>9} {:>7} {:>10} {:>9} {:>8} {:>8}  {}\n",
                      "N x K", "M", "kernel", "us", "floor us", "floor %", "cuBLAS us", "x cuBLAS",
                      "GB/s", "TFLOP/s", "check");
@@ -129,7 +128,7 @@ void print_json(std::ostream& out, const GemmReport& report) {
   json["benchmark"] = "gemm";
   json["device"] = device_json(report.device);
   json["layout"] = "mma64";
-  json["scheme"] = "nvfp4";
+  json["scheme"] = report.scheme;
   json["activation"] = report.activation;
   json["replays"] = report.replays;
   json["cublas"] = report.cublas;

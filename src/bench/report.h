@@ -38,7 +38,8 @@ struct GemmRow {
 
 struct GemmReport {
   cuda::Device device;
-  std::string activation;  ///< "bf16" or "f16"
+  std::string scheme = "nvfp4";  ///< with what is to be said about its groups
+  std::string activation;        ///< "bf16" or "f16"
   uint64_t replays = 0;
   std::string cublas;  ///< library, or why there is none
   bool has_cublas = false;

@@ -14,7 +14,7 @@
 namespace imp::bench {
 namespace {
 
-constexpr uint64_t kGroup = 16;  // codes along K that share a scale
+constexpr uint32_t kOffset = 8;  // of int4: the code of the integer 0
 constexpr uint64_t kTile = 64;
 constexpr uint64_t kEdgeRows = 16, kSpreadRows = 64;
 
@@ -40,24 +40,49 @@ void multiply(const std::vector<float>& w, const std::vector<float>& x, uint64_t
 
 }  // namespace
 
-CanonicalWeights CanonicalWeights::random(const Shape& shape, uint64_t seed) {
-  CanonicalWeights weights{shape, std::vector<std::byte>(shape.weights() / 2),
-                           std::vector<std::byte>(shape.weights() / kGroup)};
+CanonicalWeights CanonicalWeights::random(const Shape& shape, uint64_t seed,
+                                          const WeightKind& kind) {
+  CanonicalWeights weights{shape, kind, {}, {}, {}};
+  const uint64_t rows = shape.n * shape.experts, groups = weights.groups();
+  weights.codes.resize(rows * shape.k / 2);
   std::mt19937_64 random(seed);
-  // K is a multiple of 16, so both sizes are whole; codes come eight bytes at a time.
+  // K is a multiple of 16, so that is whole; codes come eight bytes at a time.
   for (uint64_t at = 0; at + 8 <= weights.codes.size(); at += 8)
     store_le<uint64_t>(weights.codes.data() + at, random());
-  for (std::byte& scale : weights.scales) scale = static_cast<std::byte>(1 + random() % 0x7E);
+  const bool integer = kind.scheme == Scheme::kInt4;
+  weights.scales.resize(rows * groups * (integer ? 2 : 1));
+  if (integer) {
+    for (uint64_t at = 0; at < weights.scales.size(); at += 2)
+      store_le<uint16_t>(weights.scales.data() + at,
+                         static_cast<uint16_t>(0x3B00 + random() % 0x400));
+  } else {
+    const bool e8m0 = kind.scheme == Scheme::kMxfp4;
+    for (std::byte& scale : weights.scales)
+      scale = static_cast<std::byte>(e8m0 ? 110 + random() % 17 : 1 + random() % 0x7E);
+  }
+  if (kind.zero_points) weights.zero_points.resize(rows * ((groups + 1) / 2));
+  for (std::byte& pair : weights.zero_points) pair = static_cast<std::byte>(random());
   return weights;
 }
 
 float CanonicalWeights::at(uint64_t row, uint64_t column) const {
-  const uint64_t i = row * shape.k + column;
-  const auto pair = static_cast<uint32_t>(codes[i / 2]);
-  const auto scale = static_cast<uint32_t>(scales[i / kGroup]);
+  const uint64_t i = row * shape.k + column, group = column / kind.group;
+  const uint32_t code = static_cast<uint32_t>(codes[i / 2]) >> (4 * (i % 2)) & 0xF;
+  const uint64_t scale_at = row * groups() + group;
+  if (kind.scheme == Scheme::kInt4) {
+    uint32_t zero = kOffset;
+    if (kind.zero_points)
+      zero = static_cast<uint32_t>(zero_points[row * ((groups() + 1) / 2) + group / 2]) >>
+                 (4 * (group % 2)) &
+             0xF;
+    const auto bits = load_le<uint16_t>(scales.data() + 2 * scale_at);
+    return (static_cast<float>(code) - static_cast<float>(zero)) * float_of(bits, false);
+  }
+  const auto scale = static_cast<uint32_t>(scales[scale_at]);
   // e2m1_bits_to_float gives the value itself, whatever its power of two inside.
-  return kernels::e2m1_bits_to_float(pair >> (4 * (i % 2)) & 0xF) *
-         kernels::ue4m3_bits_to_float(scale);
+  return kernels::e2m1_bits_to_float(code) * (kind.scheme == Scheme::kMxfp4
+                                                  ? std::ldexp(1.0f, static_cast<int>(scale) - 127)
+                                                  : kernels::ue4m3_bits_to_float(scale));
 }
 
 std::vector<uint16_t> random_activations(uint64_t m, uint64_t k, bool f16, uint64_t seed) {

@@ -1,4 +1,4 @@
-// Random NVFP4 weights in canonical form, and what a float64 product makes of some of their rows.
+// Random weights in canonical form, and what a float64 product makes of some of their rows.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,28 @@ struct Shape {
   uint64_t weights() const { return n * k * experts; }
 };
 
-/// Codes of all values and signs, e4m3 scales over the whole legal range 0x01..0x7E: with them, all
-/// bits of a packed block vary. Expert e follows expert e - 1.
+enum class Scheme : uint8_t { kNvfp4, kMxfp4, kInt4 };
+
+struct WeightKind {
+  Scheme scheme = Scheme::kNvfp4;
+  uint64_t group = 16;       ///< codes along K under one scale: 16, 32, of int4 a multiple of 32
+  bool zero_points = false;  ///< of int4
+};
+
+/// Codes of all values and signs; e4m3 scales over the whole legal range 0x01..0x7E, e8m0 ones
+/// 2^-17 to 2^-1, bf16 ones of int4 from 2^-9 to 2^-1: with them, all bits of a packed block vary.
+/// Expert e follows expert e - 1.
 struct CanonicalWeights {
   Shape shape;
+  WeightKind kind;
   std::vector<std::byte> codes;   ///< [experts * n, k / 2], even k in the low nibble
-  std::vector<std::byte> scales;  ///< [experts * n, k / 16]
-  static CanonicalWeights random(const Shape& shape, uint64_t seed);
-  /// Weight (row, column), code times scale, exact. `row` counts through all experts.
+  std::vector<std::byte> scales;  ///< [experts * n, groups()], of int4 two bytes each
+  std::vector<std::byte>
+      zero_points;  ///< [experts * n, groups() / 2 rounded up], as codes, or none
+  uint64_t groups() const { return (shape.k + kind.group - 1) / kind.group; }
+  static CanonicalWeights random(const Shape& shape, uint64_t seed, const WeightKind& kind = {});
+  /// Weight (row, column): code, less the zero point of int4, times scale; exact. `row` counts
+  /// through all experts.
   float at(uint64_t row, uint64_t column) const;
 };
 

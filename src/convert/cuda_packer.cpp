@@ -159,7 +159,7 @@ class CudaPacker : public Packer {
   Result<Packed> mma64_plane(uint32_t bits, Bytes plane, uint64_t rows, uint64_t groups) override {
     return pack(plane, repack::mma64_plane_bytes(bits, rows, groups),
                 [&](const void* at, const SlotCall& call) {
-                  return kernels::pack_mma64_plane(bits, at, rows, groups, call.packed(),
+                  return kernels::pack_mma64_plane(bits, at, rows, groups, path_, call.packed(),
                                                    call.stream());
                 });
   }
@@ -180,7 +180,8 @@ class CudaPacker : public Packer {
                         const repack::PaddedBox& box) override {
     const repack::Runs runs = repack::group_runs(order, bits, box.padded_rows, box.padded_columns);
     return pack(plane, runs.count * runs.bytes, [&](const void* at, const SlotCall& call) {
-      return kernels::pack_groups(order, bits, at, on_card(box), call.packed(), call.stream());
+      return kernels::pack_groups(order, bits, at, on_card(box), path_, call.packed(),
+                                  call.stream());
     });
   }
 

@@ -10,8 +10,8 @@
 #include "src/base/text.h"
 #include "src/model/scalars.h"
 #include "src/model/source_read.h"
+#include "src/plan/constants.h"
 #include "src/plan/engine_forms.h"
-#include "src/plan/steps.h"
 #include "src/quant/bf16.h"
 #include "src/repack/engine_tiles.h"
 

@@ -9,6 +9,7 @@
 #include "src/convert/scale_table.h"
 #include "src/model/scalars.h"
 #include "src/model/source_read.h"
+#include "src/plan/constants.h"
 #include "src/plan/steps.h"
 #include "src/repack/mma64_variants.h"
 
@@ -188,15 +189,21 @@ class SlabWriter {
     return expert() * operand_.n + operand_.parts[step_.part].n0 + row;
   }
 
-  /// Rows of W, not of the plane, from here on. Pieces of few rows are slow to write, and many rows
-  /// take memory: as much as the slab has.
+  /// Packed bytes at once. Pieces of few rows are slow to write, and many rows take memory: a
+  /// slab's twice, and changed values of scales take one of it.
+  uint64_t pieces_memory(Action action) const {
+    const uint64_t slabs = action == Action::kEngineTiles ? 2 : 1;
+    return std::max(slabs * slab_.data.size(), kLeastPieces);
+  }
+
+  /// Rows of W, not of the plane, from here on.
   Status write_pieces(const plan::Write& write, uint64_t base) {
     const plan::Pieces& pieces = write.pieces;
     const uint64_t end_of_run = pieces.first_row + pieces.rows;
     const uint64_t begin = std::max(slab_.first_row * pieces.group_rows, pieces.first_row);
     const uint64_t end = std::min((slab_.first_row + slab_.rows) * pieces.group_rows, end_of_run);
-    const uint64_t step = piece_rows(write, std::min(std::max(slab_.data.size(), kLeastPieces),
-                                                     context_.packer.max_slab_bytes()));
+    const uint64_t step =
+        piece_rows(write, std::min(pieces_memory(write.action), context_.packer.max_slab_bytes()));
     for (uint64_t row = begin; row < end; row += step) {
       const uint64_t rows = std::min(step, end - row);
       const uint64_t before = row - pieces.first_row;

@@ -26,23 +26,6 @@ bool is_machete(LayoutId layout) {
   return layout == LayoutId::kMachete4 || layout == LayoutId::kMachete8;
 }
 
-const char* name_of(LayoutId layout) {
-  return layouts::find_layout(static_cast<uint16_t>(layout))->name;
-}
-
-Intermediate intermediate_of(Role role) {
-  switch (role) {
-    case Role::kExpertGateUp:
-    case Role::kExpertGate:
-    case Role::kExpertUp:
-      return Intermediate::kRows;
-    case Role::kExpertDown:
-      return Intermediate::kColumns;
-    default:
-      return Intermediate::kNone;
-  }
-}
-
 /// Gate and up in one tensor are two parts to the engines.
 uint32_t equal_parts(Role role, size_t parts) {
   return static_cast<uint32_t>(role == Role::kExpertGateUp ? std::max<size_t>(parts, 2) : parts);
@@ -53,35 +36,6 @@ layouts::MatrixShape matrix_of(Role role, uint64_t n, uint64_t k, uint64_t group
 }
 
 bool one_scale_a_row(uint64_t group_size, uint64_t k) { return group_size == 0 || group_size >= k; }
-
-/// Integers: groups that the kernels are built for.
-std::string refused_groups(LayoutId layout, const Weight& weight, Dtype scale) {
-  const std::string name = name_of(layout);
-  if (scale != Dtype::kF16 && scale != Dtype::kBF16)
-    return "scales are " + std::string(dtype_name(scale)) + ", " + name + " takes 16 bits";
-  if (weight.group_rows > 1) return "its scales lie over blocks of rows";
-  if (one_scale_a_row(weight.group_size, weight.k)) return "";
-  const uint32_t g = weight.group_size;
-  const bool known = g == 64 || g == 128 || (g == 32 && is_marlin(layout));
-  if (!known) return "groups of " + std::to_string(g) + ", " + name + " has none";
-  return "";
-}
-
-std::string refused_fp8(const Weight& weight, bool has_scales) {
-  if (!has_scales) return weight.multipliers.empty() ? "it has no scale" : "";
-  if (!weight.multipliers.empty()) return "it has a multiplier beside its scales";
-  const bool blocks = weight.group_rows == 128 && weight.group_size == 128;
-  const bool rows = weight.group_rows == 1 && one_scale_a_row(weight.group_size, weight.k);
-  return blocks || rows ? "" : "scales are neither one a row nor of blocks of 128 x 128";
-}
-
-std::string refused_scales(LayoutId layout, const Weight& weight, const Model& model) {
-  const auto* scales = weight.find(ComponentKind::kBlockScale);
-  if (weight.scheme == Scheme::kFp8) return refused_fp8(weight, scales != nullptr);
-  if (!model::is_integer(weight.scheme)) return "";
-  if (scales == nullptr) return "it has one multiplier and no scales of rows or groups";
-  return refused_groups(layout, weight, first_tensor(model, *scales).dtype);
-}
 
 /// [runs of rows along N] of a plane of groups.
 Pieces group_pieces(GroupOrder order, GroupValues values, uint32_t bits, uint64_t padded_groups,
@@ -246,17 +200,21 @@ class Planes {
 
 }  // namespace
 
-bool is_engine_layout(LayoutId layout) {
-  return is_marlin(layout) || is_machete(layout) || layout == LayoutId::kMaxSm8x;
+Intermediate intermediate_of(Role role) {
+  switch (role) {
+    case Role::kExpertGateUp:
+    case Role::kExpertGate:
+    case Role::kExpertUp:
+      return Intermediate::kRows;
+    case Role::kExpertDown:
+      return Intermediate::kColumns;
+    default:
+      return Intermediate::kNone;
+  }
 }
 
-std::string engine_refusal(LayoutId layout, const Weight& weight, const Model& model) {
-  const auto matrix = matrix_of(weight.role, weight.n, weight.k, weight.group_size, 1);
-  if (const char* reason = layouts::refusal(layout, matrix)) return reason;
-  if (pads_parts(layout, weight.role) && weight.role == Role::kExpertGateUp &&
-      weight.n % (2 * weight.group_rows) != 0)
-    return "gate and up are one tensor with blocks of scales across both";
-  return refused_scales(layout, weight, model);
+bool is_engine_layout(LayoutId layout) {
+  return is_marlin(layout) || is_machete(layout) || layout == LayoutId::kMaxSm8x;
 }
 
 PaddedShape engine_shape(LayoutId layout, const Operand& operand) {

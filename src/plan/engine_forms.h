@@ -19,6 +19,9 @@ bool is_engine_layout(LayoutId layout);
 /// "scales are F32, marlin takes 16 bits".
 std::string engine_refusal(LayoutId layout, const model::Weight& weight, const model::Model& model);
 
+/// Which side of a matrix is the experts' intermediate size.
+layouts::Intermediate intermediate_of(model::Role role);
+
 /// What the operand is padded to. REQUIRES: not refused.
 layouts::PaddedShape engine_shape(LayoutId layout, const Operand& operand);
 

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "src/model/group_planes.h"
+#include "src/plan/constants.h"
 #include "src/plan/engine_forms.h"
 #include "src/plan/planes.h"
-#include "src/plan/steps.h"
 
 namespace imp::plan {
 namespace {

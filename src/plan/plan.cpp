@@ -6,6 +6,7 @@
 #include "formats/imp/targets.h"
 #include "formats/imp/writer.h"
 #include "src/model/gguf_manifest.h"
+#include "src/plan/constants.h"
 #include "src/plan/fusion.h"
 #include "src/plan/index.h"
 #include "src/plan/placement.h"

@@ -19,15 +19,8 @@ struct PlaneElements {
 uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements& elements,
                       uint64_t rows);
 
-/// What a kernel multiplies by: f32 bits of the multiplier, or of fl32(1 / divisor). 1 for one that
-/// nothing depends on.
-uint32_t kernel_multiplier(const model::Weight& weight, uint64_t expert);
-
 /// Steps in order of the source tensors. REQUIRES: plan.operands, by_name and blobs are final.
 std::vector<Step> make_steps(const model::Model& model, const Plan& plan);
-
-/// Bytes of the vectors that come from scalars. REQUIRES: as above.
-std::vector<Constant> make_constants(const model::Model& model, const Plan& plan);
 
 /// Bound on the exceptions section: one record per group of every form that can lose bits.
 uint64_t exceptions_bound_bytes(const Plan& plan);

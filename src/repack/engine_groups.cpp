@@ -53,22 +53,29 @@ using UnpackSides = Sides<const std::byte, std::byte>;
 /// REQUIRES: the packed bytes are zero.
 void pack_elements(const PackSides& sides, uint64_t row0, uint64_t row1, uint64_t group0,
                    uint64_t group1) {
-  for (uint64_t n = row0; n < std::min(row1, sides.box.rows); ++n)
-    for (uint64_t group = group0; group < std::min(group1, sides.box.columns); ++group)
-      put(sides.bits, get(sides.bits, sides.row(n), group), sides.run(group), sides.element(n));
+  const uint64_t end = std::min(group1, sides.box.columns);
+  for (uint64_t n = row0; n < std::min(row1, sides.box.rows); ++n) {
+    const uint64_t at = sides.element(n);
+    const std::byte* const row = sides.row(n);
+    for (uint64_t group = group0; group < end; ++group)
+      put(sides.bits, get(sides.bits, row, group), sides.run(group), at);
+  }
 }
 
 /// REQUIRES: of 4 bits: the plane is zero.
 Status unpack_elements(const UnpackSides& sides, uint64_t row0, uint64_t row1, uint64_t group0,
                        uint64_t group1) {
-  for (uint64_t n = row0; n < row1; ++n)
+  for (uint64_t n = row0; n < row1; ++n) {
+    const uint64_t at = sides.element(n);
+    const uint64_t inside = n < sides.box.rows ? sides.box.columns : 0;
     for (uint64_t group = group0; group < group1; ++group) {
-      const uint32_t element = get(sides.bits, sides.run(group), sides.element(n));
-      if (n < sides.box.rows && group < sides.box.columns)
+      const uint32_t element = get(sides.bits, sides.run(group), at);
+      if (group < inside)
         put(sides.bits, element, sides.row(n), group);
       else if (element != 0)
         return padding_error(n, "group", group);
     }
+  }
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "src/base/checked.h"
 #include "src/base/little_endian.h"
 #include "src/base/shape.h"
 #include "src/model/group_planes.h"
@@ -27,6 +28,7 @@ using repack::Path;
 using repack::TileOrder;
 
 constexpr uint64_t kMaxDim = uint64_t{1} << 40;  // no size computed from it can wrap
+constexpr uint64_t kMaxWeights = uint64_t{1} << 60;
 constexpr uint64_t kNvfp4Group = 16;
 
 bool is_machete(LayoutId layout) {
@@ -100,7 +102,8 @@ Status EngineRows::check_shape() {
                     shape_.n % shape_.parts == 0 && shape_.group_size <= kMaxDim &&
                     layouts::refusal(plane_.layout(), shape_) == nullptr;
   if (sane) padded_ = layouts::padded_shape(plane_.layout(), shape_);
-  if (!sane || padded_.n != form.padded_n || padded_.k != form.padded_k)
+  if (!sane || checked_mul(padded_.n, padded_.k).value_or(kMaxWeights) >= kMaxWeights ||
+      padded_.n != form.padded_n || padded_.k != form.padded_k)
     return bad_record("its form is padded to [" + std::to_string(form.padded_n) + ", " +
                       std::to_string(form.padded_k) + "], which layout " + layout +
                       " does not hold [" + std::to_string(shape_.n) + ", " + std::to_string(k_) +

@@ -7,6 +7,7 @@
 #include "kernels/layouts/machete.h"
 #include "kernels/layouts/marlin.h"
 #include "kernels/layouts/max_sm8x.h"
+#include "src/base/checked.h"
 #include "src/model/weight_format.h"
 #include "src/verify/engine_form.h"
 #include "src/verify/reference.h"
@@ -51,6 +52,10 @@ Status check_padding(const FormView& view) {
     if (shape.parts > 1 && parts.size() > 1 && part.n_count != shape.n / shape.parts)
       return fault(view, ErrorKind::kBadShape, "gate and up have not the same number of rows");
   const layouts::PaddedShape padded = layouts::padded_shape(view.layout(), shape);
+  constexpr uint64_t kMaxWeights = uint64_t{1} << 60;  // no size computed from it can wrap
+  if (checked_mul(padded.n, padded.k).value_or(kMaxWeights) >= kMaxWeights)
+    return fault(view, ErrorKind::kBadShape,
+                 "has more than 2^60 weights with the padding of layout " + name);
   if (view.form.padded_n == padded.n && view.form.padded_k == padded.k) return {};
   return fault(view, ErrorKind::kBadShape,
                "padded shape is not what layout " + name + " prescribes, " +

@@ -134,6 +134,8 @@ constexpr Case kCases[] = {
     {"ct-w4a8-llama-small", LayoutId::kMachete4, 4},
     {"ct-v012-w4a16-g32-actordergroup-qwen3moe", LayoutId::kMarlin, 4},
     {"ct-v012-w4a16asym-g32-actordergroup-llama-small", LayoutId::kMarlin, 4},
+    {"ct-w4a16asym-llama", LayoutId::kMarlin, 4},
+    {"ct-w4a16asym-llama", LayoutId::kMachete4, 4},
     {"ct-autoround-int8w8a8-llama-small", LayoutId::kMarlin, 4},
     {"ct-autoround-int8w8a8-llama-small", LayoutId::kMachete8, 4},
     {"ct-w8a8asym-static-llama-odd", LayoutId::kMarlin, 7},
@@ -299,6 +301,11 @@ TEST(ConvertEngine, NumbersThatLeaveTheRange) {
                              : f32_bytes({256.0f}));
        },
        "model.layers.0.mlp.down_proj.weight_scale", "marlin's fp8 kernels take less than 256"},
+      {"scale that its zero point takes beyond bf16", "ct-w4a16asym-llama", LayoutId::kMachete4,
+       [&](CheckpointEditor& e) {
+         set_first_scale(e, down + "weight_scale", std::string("\x7F\x7F", 2));
+       },
+       "model.layers.0.mlp.down_proj.weight_zero_point", "overflows once it is multiplied"},
   };
   for (const Refusal& refusal : refusals) {
     SCOPED_TRACE(refusal.what);

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "kernels/repack/element_map.h"
 #include "kernels/repack/four_bytes.h"
+#include "kernels/repack/group_tiles.h"
 #include "kernels/repack/map.h"
 #include "kernels/repack/mxfp4_map.h"
 #include "kernels/repack/repack.h"
@@ -372,6 +374,90 @@ TEST(DeviceVectors, EngineTilesMoveAsTheReference) {
                   plane.reference(one_code(box.padded_rows, box.padded_columns, row, column))));
       });
     }
+}
+
+/// All thread blocks of a plane of groups, one thread after the other: packed as expected, and
+/// back, with the first wrong place.
+template <uint32_t kBytes>
+std::vector<std::byte> pack_groups(const kernels::GroupPlane& plane,
+                                   const std::vector<std::byte>& in, size_t size) {
+  using Tile = kernels::GroupTile<kBytes>;
+  std::vector<std::byte> out(size);
+  for (uint64_t block = 0; block < Tile::count(plane); ++block) {
+    std::vector<uint8_t> tile(Tile::kTileBytes, 0xA5);
+    const Tile at = Tile::of(plane, block);
+    for (uint32_t t = 0; t < kernels::kGroupThreads; ++t)
+      at.load_rows(t, {u8(in), in.size()}, tile.data());
+    for (uint32_t t = 0; t < kernels::kGroupThreads; ++t)
+      at.store_run(t, tile.data(), reinterpret_cast<uint8_t*>(out.data()));
+  }
+  return out;
+}
+
+template <uint32_t kBytes>
+uint64_t unpack_groups(const kernels::GroupPlane& plane, const std::vector<std::byte>& packed,
+                       std::vector<std::byte>& out) {
+  using Tile = kernels::GroupTile<kBytes>;
+  uint64_t wrong = kernels::kNothingWrong;
+  for (uint64_t block = 0; block < Tile::count(plane); ++block) {
+    std::vector<uint8_t> tile(Tile::kTileBytes, 0xA5);
+    const Tile at = Tile::of(plane, block);
+    for (uint32_t t = 0; t < kernels::kGroupThreads; ++t)
+      wrong = std::min(wrong, at.load_run(t, u8(packed), tile.data()));
+    for (uint32_t t = 0; t < kernels::kGroupThreads; ++t)
+      at.store_rows(t, tile.data(), reinterpret_cast<uint8_t*>(out.data()));
+  }
+  return wrong;
+}
+
+template <uint32_t kBytes>
+void expect_groups(const kernels::GroupPlane& plane, const reference::WordMatrix& elements,
+                   const std::vector<std::byte>& expected) {
+  const std::vector<std::byte> source = canonical(8 * kBytes, elements);
+  ASSERT_TRUE(pack_groups<kBytes>(plane, source, expected.size()) == expected);
+  std::vector<std::byte> back(source.size());
+  EXPECT_EQ(unpack_groups<kBytes>(plane, expected, back), kernels::kNothingWrong);
+  EXPECT_TRUE(back == source);
+}
+
+TEST(DeviceGroups, TurnAsTheReference) {
+  using layouts::GroupOrder;
+  for (const auto& [rows, groups] :
+       {std::pair<size_t, size_t>{1, 1}, {64, 64}, {70, 33}, {130, 130}, {200, 21}}) {
+    const auto check = [&, r = rows, g = groups](auto bytes, GroupOrder order) {
+      const EnginePlane plane = engine_groups(order, 8 * bytes());
+      SCOPED_TRACE(std::string(plane.name) + ", " + std::to_string(r) + " x " + std::to_string(g));
+      const repack::PaddedBox box = box_of(plane, r, g, 1);
+      const auto elements = random_elements(8 * bytes(), r, g, static_cast<uint32_t>(r * g));
+      const auto on_card = kernels::GroupPlane::transposed(
+          order, {box.rows, box.columns, box.padded_rows, box.padded_columns});
+      expect_groups<bytes()>(on_card, elements, expected_bytes(plane, elements, box));
+      for (const auto& [row, group] :
+           {std::pair<uint64_t, uint64_t>{0, g}, {r, 0}, {r - 1, box.padded_columns - 1}}) {
+        if (row >= box.padded_rows) continue;
+        std::vector<std::byte> back(r * g * bytes());
+        const auto bad =
+            to_bytes(plane.reference(one_code(box.padded_rows, box.padded_columns, row, group)));
+        EXPECT_EQ(unpack_groups<bytes()>(on_card, bad, back), row * box.padded_columns + group);
+      }
+    };
+    using One = std::integral_constant<uint32_t, 1>;
+    using Two = std::integral_constant<uint32_t, 2>;
+    check(One{}, GroupOrder::kBytes);
+    check(One{}, GroupOrder::kZero8);
+    check(Two{}, GroupOrder::kNatural);
+    check(Two{}, GroupOrder::kGroup);
+    check(Two{}, GroupOrder::kSingle);
+    const auto lanes = kernels::GroupPlane::lanes(rows, groups);
+    const auto lane_elements = [&](uint32_t bits) {
+      return random_elements(bits, rows, groups, static_cast<uint32_t>(rows + groups));
+    };
+    expect_groups<1>(lanes, lane_elements(8), to_bytes(mma64_plane(8).reference(lane_elements(8))));
+    expect_groups<2>(lanes, lane_elements(16),
+                     to_bytes(mma64_plane(16).reference(lane_elements(16))));
+    expect_groups<4>(lanes, lane_elements(32),
+                     to_bytes(mma64_plane(32).reference(lane_elements(32))));
+  }
 }
 
 }  // namespace
