@@ -7,8 +7,7 @@
 #include <optional>
 
 #include "src/verify/numerics.h"
-#include "tests/unit/gguf_model.h"
-#include "tests/unit/gguf_tensors.h"
+#include "tests/unit/llama_of_blocks.h"
 #include "tests/unit/verify_subject.h"
 
 namespace imp::testing {
@@ -69,26 +68,7 @@ INSTANTIATE_TEST_SUITE_P(
 class VerifyBlocks : public ::testing::TestWithParam<GgmlType> {};
 
 TEST_P(VerifyBlocks, OfEveryTypeThatStaysInBlocks) {
-  GgufModel gguf("llama");
-  gguf.number("embedding_length", 256);
-  gguf.number("attention.head_count", 2);
-  gguf.number("attention.head_count_kv", 1);
-  gguf.number("feed_forward_length", 512);
-  gguf.f32("token_embd.weight", {256, 5});
-  gguf.f32("output.weight", {256, 5});
-  for (const char* norm : {"output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight"})
-    gguf.f32(norm, {256});
-  const auto add = [&](const char* name, uint64_t n, uint64_t k) {
-    add_blocks(gguf.file, name, GetParam(), n, k);
-  };
-  add("blk.0.attn_q.weight", 256, 256);
-  add("blk.0.attn_k.weight", 128, 256);
-  add("blk.0.attn_v.weight", 128, 256);
-  add("blk.0.attn_output.weight", 256, 256);
-  add("blk.0.ffn_gate.weight", 512, 256);
-  add("blk.0.ffn_up.weight", 512, 256);
-  add("blk.0.ffn_down.weight", 256, 512);
-  const std::string bytes = artifact_of(gguf.file, {89}, false);
+  const std::string bytes = artifact_of(llama_of_blocks(GetParam()), {89}, false);
   expect_judged(bytes);
   TempFolder folder;
   const auto reader = open_bytes(folder, bytes);
@@ -99,10 +79,7 @@ TEST_P(VerifyBlocks, OfEveryTypeThatStaysInBlocks) {
   EXPECT_NE(reader->operands()[*down].flags & artifact::kOperandGemm, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, VerifyBlocks,
-                         ::testing::Values(GgmlType::kIq2Xxs, GgmlType::kIq2Xs, GgmlType::kIq2S,
-                                           GgmlType::kIq3Xxs, GgmlType::kIq3S, GgmlType::kIq1S,
-                                           GgmlType::kIq1M, GgmlType::kQ1_0, GgmlType::kQ2_0),
+INSTANTIATE_TEST_SUITE_P(Types, VerifyBlocks, ::testing::ValuesIn(kTypesThatStayBlocks),
                          [](const auto& test) {
                            return std::string(ggml_type_info(test.param).name);
                          });
@@ -170,6 +147,13 @@ TEST(VerifyPlainSlab, PlanesThatNameNoPlaceAreRefused) {
   EXPECT_EQ(refused.error().kind, ErrorKind::kBadShape);
   EXPECT_EQ(refused.error().tensor, kDown);
   EXPECT_NE(refused.error().message.find("the group index of column 7 is 4000"), std::string::npos)
+      << refused.error().message;
+
+  act_order.stored.group_index.assign(4, std::byte{0xFF});
+  refused = act_order.invert();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::kBadShape);
+  EXPECT_NE(refused.error().message.find("the group index has 4 bytes"), std::string::npos)
       << refused.error().message;
 
   PlainSlab half("ct-v012-sparse24-w8a8-llama-small", kDown);
