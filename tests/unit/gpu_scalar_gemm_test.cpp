@@ -221,8 +221,9 @@ TEST_F(GpuScalarGemm, PartsBiasAndTypesOfY) {
 
 /// Rows of X sorted by expert, one expert without rows.
 TEST_F(GpuScalarGemm, Experts) {
-  const std::vector<test::PackedVariant> experts = {
-      int4_variant(70, 96, 5), int4_variant(70, 96, 6), int4_variant(70, 96, 7)};
+  std::vector<test::PackedVariant> experts;
+  for (const uint32_t seed : {5u, 6u, 7u}) experts.push_back(int4_variant(70, 96, seed));
+  for (test::PackedVariant& expert : experts) expert.refresh();  // its spans are into itself
   const DeviceOperand operand({experts[0].weight, experts[1].weight, experts[2].weight},
                               {{70}, {0.5f, 0.25f, 2.0f}});
   const std::vector<uint32_t> rows_end = {19, 19, 24};
