@@ -268,7 +268,8 @@ inline std::vector<Case> cases() {
     for (const uint16_t encoding : {kBitmask24, kBitmask})
       all.push_back({scheme, encoding, 70, 100, 100});
   }
-  for (const uint64_t n : {uint64_t{70}, uint64_t{71}}) all.push_back({36, kNibblesAlongN, n, 100, 32});
+  for (const uint64_t n : {uint64_t{70}, uint64_t{71}})
+    all.push_back({36, kNibblesAlongN, n, 100, 32});
   for (const uint16_t encoding : {kRows, kInFirst, kRowsInterleaved, kInFirstInterleaved})
     for (const uint64_t n : {uint64_t{70}, uint64_t{65}}) {
       for (uint16_t scheme = 16; scheme <= 19; ++scheme) all.push_back({scheme, encoding, n, 96});
