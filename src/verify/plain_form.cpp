@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 
 #include "src/base/checked.h"
 #include "src/base/little_endian.h"
@@ -69,6 +70,13 @@ Result<std::vector<std::byte>> expanded_codes(const FormView& view, const Stored
 
 /// Kernels look groups up by it.
 Status check_group_index(const FormView& view, const StoredSlab& slab) {
+  // -1 everywhere is no act-order, but kernels read it all the same.
+  if (!slab.group_index.empty() && slab.group_index.size() / 4 != view.operand.k)
+    return located(view, Error{ErrorKind::kBadShape,
+                               "the group index has " + std::to_string(slab.group_index.size()) +
+                                   " bytes, expected 4 a column",
+                               {},
+                               {}});
   quant::WeightFormat format;
   format.columns = view.operand.k;
   format.group_size = view.operand.group_size;

@@ -7,6 +7,7 @@
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/conversion.h"
 #include "tests/unit/gpu.h"
+#include "tests/unit/llama_of_blocks.h"
 
 namespace imp::testing {
 namespace {
@@ -206,6 +207,44 @@ TEST_F(GpuVerifySlab, SoundSlabPassesEveryCheck) {
   // 11 numbers of rows, auto and tiled for all, wgmma on sm_90, decode for its few; two types.
   const uint64_t decode = kernels::kMaxDecodeRows == 16 ? 3 : 5;
   EXPECT_EQ(counts.kernel_shapes, 2 * (11 * (device().sm == 90 ? 3u : 2u) + decode));
+}
+
+TEST_F(GpuVerify, BlocksOfGgufRunOnTheCard) {
+  for (const GgmlType type : kTypesThatStayBlocks) {
+    const auto report =
+        verify(artifact_of(llama_of_blocks(type), {90}, false), Backend::kCuda, true);
+    expect_passed(report, std::string(ggml_type_info(type).name));
+  }
+}
+
+/// Other engines' layouts and plain, asked for by name: the scalar kernel reads them.
+TEST_F(GpuVerify, LayoutsByNameRunOnTheCard) {
+  using enum layouts::LayoutId;
+  constexpr std::pair<const char*, layouts::LayoutId> kCases[] = {
+      {"modelopt-nvfp4-llama", kMarlin},
+      {"modelopt-nvfp4-llama", kMarlinA0},
+      {"modelopt-nvfp4-llama", kMaxSm8x},
+      {"modelopt-nvfp4-qwen3moe", kMarlin},
+      {"ct-autoround-w4a16-llama-small", kMarlin},
+      {"ct-autoround-w4a16-llama-small", kMachete4},
+      {"ct-mxfp4a16-llama-odd", kMarlin},
+      {"ct-w2a16-llama-small", kPlain},
+      {"ct-v012-w5a16-padded-llama-small", kPlain},
+      {"ct-v012-w4a16asym-g32-actordergroup-llama-small", kPlain},
+      {"other-mxfp4-gptoss", kPlain},
+      {"modelopt-other-nvfp4-gptoss", kPlain}};
+  for (const auto& [name, layout] : kCases) {
+    convert::Options options = options_for(fixture(name), {90});
+    options.plan.layout = layout;
+    CollectingLog log;
+    const Result<std::string> bytes = convert_to_memory(options, log);
+    ASSERT_TRUE(bytes.ok()) << bytes.error().to_line();
+    const auto report = verify(*bytes, Backend::kCuda, true);
+    expect_passed(report,
+                  std::string(name) + ", layout " + std::to_string(static_cast<int>(layout)));
+    const std::string& summary = report.at(Level::kNumerics).summary;
+    EXPECT_EQ(summary.find("on the CPU"), std::string::npos) << summary;
+  }
 }
 
 /// The same checks on a form that has no tuned kernel.
