@@ -6,8 +6,15 @@
 // acc is summed in f32 by tensor cores, in an order that depends on the shape, the kernel and the
 // device alone: the same call gives the same bits. `unit` undoes the powers of two that the layout
 // leaves in the accumulator (2^14 for mma64 NVFP4, kernel-layouts 12.2). Each f32 operation rounds
-// once, in the order written; the last rounding is to the output type. The scalar kernel takes what
-// has no tuned kernel: its acc has the bits of the CPU's GEMM (kernels/cpu/gemm.h).
+// once, in the order written; the last rounding is to the output type.
+//
+// Of int4, acc adds up the groups of a row, or the part of one in 64 or 128 columns, by one FMA
+// each: acc = fl32(acc + scale * sum of x (u - u_zp)). No weight is rounded to 16 bits. MXFP4 with
+// f16 activations reads scale bytes below 92 as 92 and above 128 as 128 (kernels/layouts/README.md,
+// "Range"); bf16 activations hold all of them.
+//
+// The scalar kernel takes what has no tuned kernel: its acc has the bits of the CPU's GEMM
+// (kernels/cpu/gemm.h).
 //
 // Nothing is allocated and nothing synchronises: calls can be captured in a CUDA graph. One
 // workspace serves calls that follow each other on a stream, not calls that overlap.

@@ -125,9 +125,7 @@ bool fits(const TileCost& tile, const GemmArgs& args, uint64_t limit) {
 }
 
 /// See with_tile().
-bool int4_has(const TileCost& tile) {
-  return tile.consumers == 2 ? tile.tokens <= 128 : tile.tokens == 32;
-}
+bool int4_has(const TileCost& tile) { return tile.consumers == 2 && tile.tokens <= 128; }
 
 /// The cheapest tile that fits, of those with args.token_tile tokens if the caller asks for it; one
 /// that does not fit where none does; null if there is none of that many tokens.

@@ -669,24 +669,19 @@ Status launch_as(const GemmArgs& args, const LaunchShape& shape, Float type, boo
 }
 
 /// Calls `use` with the tile type of (tokens, rows of W). Int4 has two sets of accumulators, which
-/// leave no room for the largest tiles.
+/// leave no room for the largest tiles, nor for three consumers.
 template <class F, class Use>
 auto with_tile(uint32_t tokens, uint32_t rows, const Use& use) {
-  const bool three = rows == 3 * kBlockRows;
-  switch (tokens) {
-    case 32:
-      return three ? use(Tile<F, 32, 2, 3>()) : use(Tile<F, 32, 2, 2>());
-    case 64:
-      if constexpr (!F::kScalesBeside)
-        if (three) return use(Tile<F, 64, 2, 3>());
-      return use(Tile<F, 64, 2, 2>());
-    default:
-      if constexpr (F::kScalesBeside) {
-        return use(Tile<F, 128, 2, 2>());
-      } else {
-        if (tokens == 256) return use(Tile<F, 256, 1, 2>());
-        return three ? use(Tile<F, 128, 2, 3>()) : use(Tile<F, 128, 2, 2>());
-      }
+  if constexpr (F::kScalesBeside) {
+    if (tokens == 32) return use(Tile<F, 32, 2, 2>());
+    if (tokens == 64) return use(Tile<F, 64, 2, 2>());
+    return use(Tile<F, 128, 2, 2>());
+  } else {
+    const bool three = rows == 3 * kBlockRows;
+    if (tokens == 32) return three ? use(Tile<F, 32, 2, 3>()) : use(Tile<F, 32, 2, 2>());
+    if (tokens == 64) return three ? use(Tile<F, 64, 2, 3>()) : use(Tile<F, 64, 2, 2>());
+    if (tokens == 128) return three ? use(Tile<F, 128, 2, 3>()) : use(Tile<F, 128, 2, 2>());
+    return use(Tile<F, 256, 1, 2>());
   }
 }
 
