@@ -4,7 +4,7 @@ imp_test(dequant
   LIBRARIES imp::dequant imp::layouts imp::quant imp::repack imp::reference)
 imp_test(gpu_dequant
   SOURCES unit/gpu_dequant_test.cpp
-  LIBRARIES imp::dequant imp::layouts imp::quant imp::repack imp::reference
+  LIBRARIES imp::dequant imp::kernels imp::layouts imp::quant imp::repack imp::reference
   LABELS gpu)
 imp_test(quantize_activation
   SOURCES unit/quantize_activation_test.cpp

@@ -25,9 +25,10 @@ imp_test(layouts
   LIBRARIES imp::layouts imp::quant imp::repack imp::reference)
 target_compile_definitions(layouts_test PRIVATE IMP_GOLDEN="${CMAKE_CURRENT_SOURCE_DIR}/golden")
 imp_test(repack
-  SOURCES unit/repack_mma64_test.cpp unit/repack_native_test.cpp unit/repack_variants_test.cpp
-          unit/repack_words_test.cpp
+  SOURCES unit/engine_repack_test.cpp unit/engine_scales_test.cpp unit/repack_mma64_test.cpp
+          unit/repack_native_test.cpp unit/repack_variants_test.cpp unit/repack_words_test.cpp
   LIBRARIES imp::repack imp::reference)
 imp_test(cpu_gemm
-  SOURCES unit/cpu_gemm_ggml_test.cpp unit/cpu_gemm_test.cpp unit/cpu_gemm_variants_test.cpp
+  SOURCES unit/cpu_gemm_engine_test.cpp unit/cpu_gemm_ggml_test.cpp unit/cpu_gemm_plain_test.cpp unit/cpu_gemm_test.cpp
+          unit/cpu_gemm_variants_test.cpp
   LIBRARIES imp::kernels imp::quant imp::repack imp::reference)

@@ -22,7 +22,7 @@ imp_test(import_gguf
           unit/gguf_import_refusals_test.cpp
   LIBRARIES imp::model)
 imp_test(plan
-  SOURCES unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_gguf_test.cpp unit/plan_index_test.cpp unit/plan_placement_test.cpp
+  SOURCES unit/plan_engine_test.cpp unit/plan_forms_test.cpp unit/plan_fusion_test.cpp unit/plan_gguf_test.cpp unit/plan_index_test.cpp unit/plan_placement_test.cpp
           unit/plan_print_test.cpp unit/plan_steps_test.cpp
   LIBRARIES imp::plan imp_checkpoint_editor)
 imp_test(gguf_import_replay

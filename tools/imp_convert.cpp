@@ -30,6 +30,7 @@ struct Arguments {
   bool list_targets = false;
   bool list_layouts = false;
   bool list_types = false;
+  bool markdown = false;
 };
 
 void add_options(CLI::App& app, Arguments& a) {
@@ -42,6 +43,11 @@ void add_options(CLI::App& app, Arguments& a) {
   app.add_option("--layout", a.layout,
                  "Layout for every weight that it can hold, instead of the target's default")
       ->type_name("ID");
+  app.add_option(
+         "--max-flushed", a.convert.max_flushed,
+         "Refuse to write a file in which another engine's layout flushes more block scales "
+         "than this")
+      ->type_name("N");
   app.add_option("--include", a.convert.include, "Only modules whose name matches; may repeat")
       ->type_name("REGEX")
       ->allow_extra_args(false);
@@ -69,7 +75,8 @@ void add_options(CLI::App& app, Arguments& a) {
                "Record the SHA-256 of the payload, for signing");
   app.add_flag("-f,--force", a.convert.overwrite, "Overwrite OUTPUT");
   app.add_flag("--list-targets", a.list_targets, "Explain the targets");
-  app.add_flag("--list-layouts", a.list_layouts, "Explain the layouts");
+  app.add_flag("--list-layouts", a.list_layouts, "Explain the layouts; also as --json");
+  app.add_flag("--markdown", a.markdown, "With --list-layouts: the table of the README");
   app.add_flag("--list-types", a.list_types, "What becomes of each type of GGUF, as a table");
   tools::add_common_options(app, a.common, true);
 }
@@ -114,12 +121,14 @@ void print_report(const Arguments& a, const convert::Report& report) {
     json["payload_bytes"] = report.payload_bytes;
     json["exceptions"] = report.exceptions;
     json["zero_block_scales"] = report.zero_block_scales;
+    json["flushed_scales"] = report.flushed_scales;
+    json["operands_not_in_layout"] = report.refused_operands;
     std::cout << json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
   } else if (!a.common.quiet) {
     std::cout << fmt::format("{}  {}  {}\n", printable(a.convert.output.string()),
                              human_bytes(report.total_bytes), id);
     if (report.exceptions > 0)
-      std::cout << fmt::format("{} groups under a zero scale keep their bits as exceptions\n",
+      std::cout << fmt::format("{} groups keep bits that their layout cannot hold as exceptions\n",
                                with_thousands(report.exceptions));
   }
 }
@@ -140,6 +149,15 @@ Status run(Arguments& a) {
   return {};
 }
 
+void list_layouts(const Arguments& a) {
+  if (a.markdown)
+    tools::list_layouts_markdown(std::cout);
+  else if (a.common.json)
+    tools::list_layouts_json(std::cout);
+  else
+    tools::list_layouts(std::cout);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,7 +170,7 @@ int main(int argc, char** argv) {
   add_options(app, arguments);
   if (const auto code = tools::parse(app, argc, argv)) return *code;
   if (arguments.list_targets) tools::list_targets(std::cout);
-  if (arguments.list_layouts) tools::list_layouts(std::cout);
+  if (arguments.list_layouts) list_layouts(arguments);
   if (arguments.list_types) plan::print_gguf_types(std::cout);
   if (arguments.list_targets || arguments.list_layouts || arguments.list_types) return 0;
   install_interrupt_handlers();

@@ -53,12 +53,14 @@ float accumulator_unit(uint16_t layout, uint16_t scheme);
 /// Result of identity activations for rows [n0, n0 + rows): out[r * K + k] = accumulator of weight
 /// (n0 + r, k), f32, before the epilogue. One pass over the packed bytes in fragment order. Places
 /// no lane reaches keep the value they had: fill `out` with NaN before. REQUIRES: n0 a multiple of
-/// kTileRows, rows <= kTileRows, n0 + rows <= n or the tile's end; cpu_gemm_supports. Rows at or
-/// past n are what the layout's padding holds, or 0. A value is (code - zero point) * block scale,
-/// exactly, but that an f32 block scale, and a product below 2^-126 or past the largest float, is
-/// rounded once; of GGUF's codes number * scale + min, rounded once. Errors: kBadShape if a span is
-/// shorter than the shape asks for or the groups are none that the layout holds; kBadRecord if
-/// dtype is not that of an unquantised scheme, or scale_dtype is none of scales.
+/// kTileRows, rows <= kTileRows, n0 + rows <= n or the tile's end; cpu_gemm_supports; a bitmask and
+/// row offsets that name no element behind the codes, a group index that names groups there are.
+/// Rows at or past n are what the layout's padding holds, or 0. A value is (code - zero point) *
+/// block scale, exactly, but that an f32 block scale, and a product below 2^-126 or past the
+/// largest float, is rounded once; of GGUF's codes number * scale + min, rounded once. Errors:
+/// kBadShape if a span is shorter than the shape asks for or the groups are none that the layout
+/// holds; kBadRecord if dtype is not that of an unquantised scheme, or scale_dtype is none of
+/// scales.
 Status cpu_gemm_identity(const PackedWeight& weight, uint64_t n0, uint64_t rows, float* out);
 
 /// acc[i * rows + r] = sum over k of x[i * K + k] * W[n0 + r][k], one f32 rounding per product and

@@ -8,6 +8,7 @@ Error absent() { return Error{ErrorKind::kNoDevice, "this build has no CUDA kern
 
 }  // namespace
 
+Status launch_reader(const ReaderArguments&, cuda::StreamHandle) { return absent(); }
 Status launch_mma64(const Arguments&, Float, cuda::StreamHandle) { return absent(); }
 Status launch_native(const Arguments&, Float, cuda::StreamHandle) { return absent(); }
 Status launch_plain(const Arguments&, Float, cuda::StreamHandle) { return absent(); }

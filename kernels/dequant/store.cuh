@@ -42,7 +42,7 @@ __device__ inline void store_chunk(float* out, const float (&value)[kChunk], flo
                     value[i + 3] * multiplier);
 }
 
-__device__ inline float multiplier_of_row(const Arguments& a, uint64_t n) {
+__device__ inline float multiplier_of_row(const Output& a, uint64_t n) {
   uint32_t part = 0;
   for (uint32_t p = 0; p + 1 < a.parts; ++p) part += n >= a.part_end[p] ? 1 : 0;
   return a.multiplier[part];

@@ -4,7 +4,9 @@
 namespace imp::kernels::scalar {
 
 Kernel find_plain_kernel(uint16_t layout, uint16_t scheme) {
-  return find_kernel(readers::PlainReaders{} + readers::PlainGgmlReaders{}, layout, scheme);
+  return find_kernel(
+      readers::PlainReaders{} + readers::PlainBlockReaders{} + readers::PlainGgmlReaders{}, layout,
+      scheme);
 }
 
 }  // namespace imp::kernels::scalar

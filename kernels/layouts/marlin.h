@@ -79,19 +79,23 @@ IMP_HD constexpr uint32_t src_of_zero4(uint32_t at) {
   return src_of_group(at / 8 * 8 + 2 * (nibble % 4) + nibble / 4);
 }
 
+/// encode_scale before it is cut to 8 bits.
+IMP_HD constexpr uint32_t scale_pattern(uint8_t e4m3, uint32_t rescale_log2, bool keep) {
+  const uint32_t magnitude = e4m3 & 0x7Fu;
+  if (magnitude == 0) return 0;
+  // The exponent fields of fp16 and e4m3 differ by 8; 7 more are the factor 2^7.
+  if (magnitude >= 8) return magnitude + 8 * (rescale_log2 + 15);
+  // Subnormal, magnitude * 2^-9: the leading bit goes.
+  const uint32_t log2 = magnitude >= 4 ? 2 : magnitude >= 2 ? 1 : 0;
+  const uint32_t exponent = log2 + rescale_log2 + 13;
+  return exponent < 16 && !keep ? 0 : exponent << 3 | (magnitude << (3 - log2) & 7u);
+}
+
 /// S0E5M3 of an NVFP4 scale times 2^rescale_log2: the fp16 pattern of scale * 2^(7 + rescale_log2)
 /// without its sign and its lower 7 bits. What lies below 2 there is flushed to 0 unless `keep`,
 /// and -0 becomes 0. REQUIRES: e4m3 from 0x00 to 0x7E or 0x80; scale * 2^rescale_log2 at most 448.
 IMP_HD constexpr uint8_t encode_scale(uint8_t e4m3, uint32_t rescale_log2, bool keep) {
-  const uint32_t magnitude = e4m3 & 0x7Fu;
-  if (magnitude == 0) return 0;
-  // The exponent field of fp16 and of e4m3 differ by 8; 7 more are the factor 2^7.
-  if (magnitude >= 8) return static_cast<uint8_t>(magnitude + 8 * (rescale_log2 + 15));
-  // Subnormal, magnitude * 2^-9: the leading bit goes.
-  const uint32_t log2 = magnitude >= 4 ? 2 : magnitude >= 2 ? 1 : 0;
-  const uint32_t mantissa = magnitude << (3 - log2) & 7u;
-  const uint32_t exponent = log2 + rescale_log2 + 13;
-  return exponent < 16 && !keep ? uint8_t{0} : static_cast<uint8_t>(exponent << 3 | mantissa);
+  return static_cast<uint8_t>(scale_pattern(e4m3, rescale_log2, keep));
 }
 
 /// encode_scale of 448, the largest.
@@ -104,7 +108,7 @@ IMP_HD constexpr uint8_t decode_scale(uint8_t stored, uint32_t rescale_log2, boo
   const uint32_t added = 8 * (rescale_log2 + 15);
   if (stored >= added + 8) return static_cast<uint8_t>(stored - added);
   for (uint8_t m = 1; m < 8; ++m)
-    if (encode_scale(m, rescale_log2, keep) == stored) return m;
+    if (scale_pattern(m, rescale_log2, keep) == stored) return m;
   return 0xFF;
 }
 

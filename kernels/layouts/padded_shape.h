@@ -73,20 +73,26 @@ constexpr PaddedShape padded_shape(LayoutId layout, const MatrixShape& shape) {
 /// Why the layout does not take a matrix of this shape; nullptr if it does. One sentence's end:
 /// "N must be a multiple of 64".
 constexpr const char* refusal(LayoutId layout, const MatrixShape& shape) {
+  const bool one_scale_a_row = shape.group_size == 0 || shape.group_size >= shape.k;
+  const bool whole_groups = one_scale_a_row || shape.k % shape.group_size == 0;
   switch (layout) {
     case LayoutId::kMarlin:
     case LayoutId::kMarlinA0:
       if (shape.intermediate == Intermediate::kNone) return nullptr;
-      return (shape.intermediate == Intermediate::kRows ? shape.k : shape.n) % 64 == 0
+      if ((shape.intermediate == Intermediate::kRows ? shape.k : shape.n) % 64 != 0)
+        return "the hidden size of experts must be a multiple of 64";
+      // K of the matrix that is padded in N stays as it is.
+      return shape.intermediate == Intermediate::kColumns || whole_groups
                  ? nullptr
-                 : "the hidden size of experts must be a multiple of 64";
+                 : "the hidden size of experts must be a multiple of the group";
     case LayoutId::kMaxSm8x:
       if (shape.n % 64 != 0) return "N must be a multiple of 64";
       return shape.k % 128 == 0 ? nullptr : "K must be a multiple of 128";
     case LayoutId::kMachete4:
     case LayoutId::kMachete8:
       if (shape.n % 128 != 0) return "N must be a multiple of 128";
-      return shape.k % 64 == 0 ? nullptr : "K must be a multiple of 64";
+      if (shape.k % 64 != 0) return "K must be a multiple of 64";
+      return whole_groups ? nullptr : "K must be a multiple of the group";
     default:
       return nullptr;
   }

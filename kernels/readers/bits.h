@@ -27,6 +27,14 @@ IMP_HD inline uint32_t bits_of_float(float value) {
 #endif
 }
 
+IMP_HD inline double double_of_bits(uint64_t bits) {
+#if defined(__CUDA_ARCH__)
+  return __longlong_as_double(static_cast<long long>(bits));
+#else
+  return std::bit_cast<double>(bits);
+#endif
+}
+
 IMP_HD inline float quiet_nan() { return float_of_bits(0x7FC00000u); }
 
 /// Lower half of a register that holds two bf16.

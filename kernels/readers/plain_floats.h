@@ -2,8 +2,9 @@
 #pragma once
 
 #include "kernels/readers/bits.h"
-#include "kernels/readers/component_bytes.h"
+#include "kernels/readers/plain_places.h"
 #include "kernels/readers/plain_rows.h"
+#include "kernels/readers/sparse_sizes.h"
 
 namespace imp::kernels::readers {
 
@@ -32,17 +33,34 @@ struct Bf16Values {
   }
 };
 
+/// Rounded to f32.
+struct F64Values {
+  static constexpr uint16_t kScheme = 4;
+  static constexpr Dtype kDtype = Dtype::kF64;
+  static constexpr uint64_t kBytes = 8;
+  static IMP_HD float at(const uint8_t* codes, uint64_t element) {
+    return static_cast<float>(double_of_bits(load_u64(codes, 8 * element)));
+  }
+};
+
 template <class Values>
 struct PlainValues : PlainRows<PlainValues<Values>> {
   static constexpr uint16_t kScheme = Values::kScheme;
   static constexpr Dtype kDtype = Values::kDtype;
-  static constexpr uint32_t kDialects = 1;
+  static constexpr uint32_t kDialects =
+      dialects(kRows, kInFirst, kRowsInterleaved, kInFirstInterleaved, kBitmask24, kBitmask);
 
   static IMP_HD float at(const WeightView& w, uint64_t n, uint64_t k) {
-    return Values::at(w.codes, n * w.k + k);
+    if (!is_sparse(w.dialect)) return Values::at(w.codes, element_of(w.dialect, w.n, w.k, n, k));
+    const StoredElement at = stored_element(w, n, k);
+    return at.is_stored ? Values::at(w.codes, at.index) : 0.0f;
   }
   static Result<ComponentBytes> sizes(const WeightView& w) {
     ComponentBytes want;
+    if (is_sparse(w.dialect)) {
+      IMP_TRY(sparse_sizes(w, Values::kBytes, want));
+      return want;
+    }
     IMP_ASSIGN(want.codes, bytes_of(w, {w.n, w.k, Values::kBytes}));
     return want;
   }
@@ -69,15 +87,16 @@ template <uint16_t kNumber, class Format, uint64_t kGroup>
 struct PlainGrouped : PlainRows<PlainGrouped<kNumber, Format, kGroup>> {
   static constexpr uint16_t kScheme = kNumber;
   static constexpr Dtype kDtype = Dtype::kU8;
-  static constexpr uint32_t kDialects = 1;
-  static constexpr uint32_t kBits = Format::kBits;
-  static constexpr uint64_t kCodesOfByte = 8 / kBits;
+  static constexpr uint32_t kDialects =
+      dialects(kRows, kInFirst, kRowsInterleaved, kInFirstInterleaved);
+  static constexpr uint64_t kCodesOfByte = 8 / Format::kBits;
 
   static IMP_HD float at(const WeightView& w, uint64_t n, uint64_t k) {
-    const uint64_t pitch = quotient_up(w.k, kCodesOfByte), groups = quotient_up(w.k, kGroup);
-    const uint32_t byte = load_u8(w.codes, n * pitch + k / kCodesOfByte);
-    const uint32_t code = byte >> (kBits * (k % kCodesOfByte)) & ((1u << kBits) - 1);
-    return Format::code(code) * Format::scale(load_u8(w.block_scale, n * groups + k / kGroup));
+    const uint32_t code = Format::kBits == 4
+                              ? nibble_of(w.codes, w.dialect, w.n, w.k, n, k)
+                              : load_u8(w.codes, element_of(w.dialect, w.n, w.k, n, k));
+    const uint64_t scale = element_of(w.dialect, w.n, quotient_up(w.k, kGroup), n, k / kGroup);
+    return Format::code(code) * Format::scale(load_u8(w.block_scale, scale));
   }
   static Result<ComponentBytes> sizes(const WeightView& w) {
     ComponentBytes want;
@@ -90,6 +109,7 @@ struct PlainGrouped : PlainRows<PlainGrouped<kNumber, Format, kGroup>> {
 using PlainF32 = PlainValues<F32Values>;
 using PlainF16 = PlainValues<F16Values>;
 using PlainBf16 = PlainValues<Bf16Values>;
+using PlainF64 = PlainValues<F64Values>;
 using PlainNvfp4 = PlainGrouped<16, Nvfp4Rows, 16>;
 using PlainNvfp4G32 = PlainGrouped<17, Nvfp4Rows, 32>;
 using PlainMxfp4 = PlainGrouped<18, Mxfp4Rows, 32>;

@@ -44,4 +44,13 @@ struct NativeMxfp8Slots {
   }
 };
 
+/// Lanes of mma.sync m16n8k16 over columns in their order, as other engines' layouts keep them: in
+/// step t lane c has k = 2c, 2c + 1, 2c + 8 and 2c + 9 of 16, with W on either side.
+struct FragmentSlots {
+  static IMP_HD constexpr uint32_t column(uint32_t slot) {
+    const uint32_t t = slot / 16, c = slot % 16 / 4, v = slot % 4;
+    return 16 * t + 2 * c + v % 2 + 8 * (v / 2);
+  }
+};
+
 }  // namespace imp::kernels

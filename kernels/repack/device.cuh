@@ -43,6 +43,7 @@ __global__ void find_wrong(Wrong wrong, uint64_t places, uint64_t* first_wrong) 
 
 template <class Element>
 Status launch_write(const Element& element, uint64_t size, void* out, cuda::StreamHandle stream) {
+  if (size == 0) return {};
   write_elements<<<map_blocks(size), kMapThreads, 0, stream>>>(element, size,
                                                                static_cast<uint8_t*>(out));
   return launched("repack through the index map");

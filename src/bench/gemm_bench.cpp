@@ -234,11 +234,10 @@ Status plain_from_host(const Bench& bench, const CanonicalWeights& host, bool f1
 
 Status dequantise_all(const DeviceWeights& device, uint64_t slot, std::byte* out, bool f16,
                       cuda::StreamHandle stream) {
-  kernels::PackedOperand operand;
-  operand.weight = device.at_slot(slot);
-  for (uint32_t e = 0; e < operand.weight.experts; ++e)
-    IMP_TRY(kernels::dequantise(operand, e, out + e * operand.weight.n * operand.weight.k * 2,
-                                f16 ? Float::kF16 : Float::kBf16, operand.weight.k, stream));
+  const kernels::DeviceWeight weight = device.at_slot(slot);
+  for (uint32_t e = 0; e < weight.experts; ++e)
+    IMP_TRY(kernels::dequantise(weight, e, out + e * weight.n * weight.k * 2,
+                                f16 ? Float::kF16 : Float::kBf16, weight.k, stream));
   return {};
 }
 

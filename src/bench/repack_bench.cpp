@@ -4,11 +4,8 @@
 #include <functional>
 #include <memory>
 
-#include "kernels/repack/repack.h"
-#include "src/base/checked.h"
-#include "src/bench/pool.h"
+#include "src/bench/repack_operations.h"
 #include "src/bench/timer.h"
-#include "src/bench/weights.h"
 
 namespace imp::bench {
 namespace {
@@ -19,98 +16,17 @@ constexpr uint64_t kLeastCalls = 24;
 constexpr uint64_t kRowUnit = 128;  // rows at which every layout may be cut
 constexpr uint64_t kCellBytes = 64;
 
-/// Canonical planes on the host, and pools of them on the device.
-struct Planes {
-  CanonicalWeights host;
-  SlotPool codes;
-  SlotPool scales;
-  uint64_t rows() const { return host.shape.n; }
-  uint64_t k() const { return host.shape.k; }
-};
-
-Status fill_pool(Bytes host, uint64_t slots, const cuda::Stream& stream, SlotPool& pool) {
-  IMP_ASSIGN(pool, SlotPool::create(host.size(), slots));
-  IMP_TRY(cuda::copy_to_device(pool.slot(0), host, stream.handle()));
-  IMP_TRY(pool.copy_first_to_all(stream.handle()));
-  return stream.synchronize();
-}
-
-/// What a layout takes, what it makes, and both directions.
-struct Operation {
-  std::string layout;
-  std::vector<const SlotPool*> canonical;
-  uint64_t packed_bytes = 0;
-  std::function<Status(uint64_t call, void* packed, cuda::StreamHandle)> pack;
-  std::function<Status(const void* packed, const std::vector<void*>& canonical, uint64_t* wrong,
-                       cuda::StreamHandle)>
-      unpack;
-  uint64_t canonical_bytes() const {
-    uint64_t bytes = 0;
-    for (const SlotPool* pool : canonical) bytes += pool->slot_bytes();
-    return bytes;
-  }
-};
-
-Operation mma64(const Planes& planes, RepackPath path, std::byte* cells) {
-  const uint64_t rows = planes.rows(), k = planes.k();
-  // No scale is zero, so no group is lost and the list may be empty.
-  const kernels::LostGroups lost{reinterpret_cast<kernels::LostGroup*>(cells + 16), 0,
-                                 reinterpret_cast<uint64_t*>(cells)};
-  return {"mma64",
-          {&planes.codes, &planes.scales},
-          kernels::mma64_nvfp4_packed_bytes(rows, k),
-          [=, &planes](uint64_t call, void* packed, cuda::StreamHandle stream) {
-            return kernels::pack_mma64_nvfp4(
-                {planes.codes.slot(call), planes.scales.slot(call), rows, k}, path, packed, lost,
-                stream);
-          },
-          [=](const void* packed, const std::vector<void*>& out, uint64_t* wrong,
-              cuda::StreamHandle stream) {
-            return kernels::unpack_mma64_nvfp4(packed, rows, k, path, out[0], out[1], wrong,
-                                               stream);
-          }};
-}
-
-Operation native_rows(const Planes& planes, RepackPath path) {
-  const uint64_t rows = planes.rows(), k = planes.k();
-  return {"native rows",
-          {&planes.codes},
-          rows * 16 * div_up(k, 32),
-          [=, &planes](uint64_t call, void* packed, cuda::StreamHandle stream) {
-            return kernels::pack_native_rows(planes.codes.slot(call), rows, k, path, packed,
-                                             stream);
-          },
-          [=](const void* packed, const std::vector<void*>& out, uint64_t* wrong,
-              cuda::StreamHandle stream) {
-            return kernels::unpack_native_rows(packed, rows, k, path, out[0], wrong, stream);
-          }};
-}
-
-Operation sf128x4(const Planes& planes, RepackPath path) {
-  const uint64_t rows = planes.rows(), groups = planes.k() / 16;
-  return {"sf128x4",
-          {&planes.scales},
-          div_up(rows, 128) * div_up(groups, 4) * 512,
-          [=, &planes](uint64_t call, void* packed, cuda::StreamHandle stream) {
-            return kernels::pack_sf128x4(planes.scales.slot(call), rows, groups, path, packed,
-                                         stream);
-          },
-          [=](const void* packed, const std::vector<void*>& out, uint64_t* wrong,
-              cuda::StreamHandle stream) {
-            return kernels::unpack_sf128x4(packed, rows, groups, path, out[0], wrong, stream);
-          }};
-}
-
 /// One operation measured in both directions, with a copy of the same traffic beside it.
 class Run {
  public:
-  Run(const Operation& operation, const Planes& planes, const cuda::Stream& stream, uint64_t slots)
+  Run(const Operation& operation, const RepackPlanes& planes, const cuda::Stream& stream,
+      uint64_t slots)
       : op_(operation), planes_(planes), stream_(stream), slots_(slots) {}
 
   Result<std::vector<RepackRow>> go(uint64_t replays) {
     IMP_ASSIGN(packed_, SlotPool::create(op_.packed_bytes, slots_));
-    for (const SlotPool* pool : op_.canonical) {
-      IMP_ASSIGN(SlotPool out, SlotPool::create(pool->slot_bytes(), slots_));
+    for (const PooledPlane* plane : op_.canonical) {
+      IMP_ASSIGN(SlotPool out, SlotPool::create(plane->pool.slot_bytes(), slots_));
       back_.push_back(std::move(out));
     }
     IMP_ASSIGN(wrong_, cuda::DeviceBuffer::allocate(kCellBytes));
@@ -187,8 +103,7 @@ class Run {
     row.good = true;
     row.check = "ok";
     for (size_t p = 0; p < op_.canonical.size(); ++p) {
-      const std::vector<std::byte>& want =
-          op_.canonical[p] == &planes_.codes ? planes_.host.codes : planes_.host.scales;
+      const Bytes want = op_.canonical[p]->host;
       std::vector<std::byte> got(want.size());
       IMP_TRY(cuda::copy_to_host(got, back_[p].slot(0), stream_.handle()));
       IMP_TRY(stream_.synchronize());
@@ -205,7 +120,7 @@ class Run {
   }
 
   const Operation& op_;
-  const Planes& planes_;
+  const RepackPlanes& planes_;
   const cuda::Stream& stream_;
   const uint64_t slots_;
   SlotPool packed_, from_, to_;
@@ -217,22 +132,16 @@ Status run_size(uint64_t mib, const RepackOptions& options, const cuda::Stream& 
                 RepackReport& report) {
   const uint64_t row_bytes = options.k / 2 + options.k / 16;
   const uint64_t rows = std::max(kRowUnit, (mib << 20) / row_bytes / kRowUnit * kRowUnit);
-  Planes planes{CanonicalWeights::random({rows, options.k, 1}, 20261121), {}, {}};
-  // The pool of the smallest plane decides: each must be cold.
+  RepackPlanes planes{CanonicalWeights::random({rows, options.k, 1}, 20261121), {}, {}, {}};
   const uint64_t pool_bytes =
       options.pool_bytes != 0 ? options.pool_bytes : cold_pool_bytes(report.device.l2_bytes);
-  const uint64_t slots = pool_slots(planes.host.codes.size(), pool_bytes);
-  const uint64_t scale_slots = pool_slots(planes.host.scales.size(), pool_bytes);
-  IMP_TRY(fill_pool(planes.host.codes, slots, stream, planes.codes));
-  IMP_TRY(fill_pool(planes.host.scales, scale_slots, stream, planes.scales));
+  IMP_TRY(planes.fill(pool_bytes, stream));
   IMP_ASSIGN(const cuda::DeviceBuffer cells, cuda::DeviceBuffer::allocate(kCellBytes));
   IMP_TRY(cuda::fill(cells.data(), 0, kCellBytes, stream.handle()));
   const RepackPath path = options.path == "map" ? RepackPath::kMap : RepackPath::kWord;
-  const Operation operations[] = {mma64(planes, path, cells.data()), native_rows(planes, path),
-                                  sf128x4(planes, path)};
-  for (const Operation& operation : operations) {
-    const bool small = operation.canonical.front() == &planes.scales;
-    Run run(operation, planes, stream, small ? scale_slots : slots);
+  for (const Operation& operation : repack_operations(planes, path, cells.data())) {
+    // Every plane's pool is cold; the packed one is with as many slots as the larger plane has.
+    Run run(operation, planes, stream, operation.canonical.front()->pool.slots());
     IMP_ASSIGN(const std::vector<RepackRow> rows_of_it, run.go(options.replays));
     report.rows.insert(report.rows.end(), rows_of_it.begin(), rows_of_it.end());
   }

@@ -18,8 +18,9 @@ struct RepackOptions {
   uint64_t pool_bytes = 0;  ///< 0: what makes data cold; less is for tests, its times mean nothing
 };
 
-/// Pack and inverse of each layout. Errors: kUsage (before a device is looked for), kNoDevice.
-/// Bytes that do not come back are a row, not an error.
+/// Pack and inverse of each layout; of those beside NVFP4 where K is a multiple of 128. Errors:
+/// kUsage (before a device is looked for), kNoDevice. Bytes that do not come back are a row, not an
+/// error.
 Result<RepackReport> run_repack(const RepackOptions& options, Log& log);
 
 }  // namespace imp::bench

@@ -1,10 +1,10 @@
 #include "src/convert/convert.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include "formats/imp/writer.h"
+#include "src/base/text.h"
 #include "src/base/work_queue.h"
 #include "src/convert/cuda_packer.h"
 #include "src/convert/manifest.h"
@@ -26,9 +26,9 @@ Result<std::vector<artifact::CompanionInput>> read_companions(const model::Sourc
   return companions;
 }
 
-Status write_constants(OutputFile& output, const plan::Plan& plan,
+Status write_constants(OutputFile& output, const std::vector<plan::Constant>& constants,
                        artifact::ChunkDigester& digester) {
-  for (const plan::Constant& constant : plan.constants) {
+  for (const plan::Constant& constant : constants) {
     IMP_TRY(output.write_at(constant.offset_bytes, constant.bytes));
     digester.on_write(constant.offset_bytes, constant.bytes);
   }
@@ -68,18 +68,23 @@ uint64_t thread_count(const Options& options) {
   return options.backend == Backend::kCuda ? std::max(threads, kRingSlots) : threads;
 }
 
-/// The card was asked for: what it cannot pack is said, once.
-void warn_of_cpu_packing(const plan::Plan& plan, Log& log) {
-  std::set<uint32_t> operands;
-  for (const plan::Step& step : plan.steps)
-    for (const plan::Write& write : step.writes)
-      if (write.action != plan::Action::kCopy && write.action != plan::Action::kCanonical &&
-          !packs_on_card(write.action))
-        operands.insert(step.operand);
-  if (!operands.empty())
-    log.warn(std::to_string(operands.size()) + " operands (first '" +
-             plan.operands[*operands.begin()].name +
-             "') are in layout variants without a CUDA repack: packed on the CPU");
+/// Operands that keep another form than the one asked for.
+uint64_t warn_of_refused(const plan::Plan& plan, Log& log) {
+  const auto is_refused = [](const plan::Operand& o) { return !o.refused.empty(); };
+  const auto first = std::find_if(plan.operands.begin(), plan.operands.end(), is_refused);
+  if (first == plan.operands.end()) return 0;
+  const auto count = std::count_if(first, plan.operands.end(), is_refused);
+  log.warn(std::to_string(count) + " operands keep a default form (first '" + first->name +
+           "': " + first->refused + ")");
+  return static_cast<uint64_t>(count);
+}
+
+Status check_flushed(const FlushCounts& flushed, const Options& options) {
+  if (!options.max_flushed || flushed.total() <= *options.max_flushed) return {};
+  return Error{ErrorKind::kUnsupportedScheme,
+               with_thousands(flushed.total()) + " block scales are flushed by the layout, " +
+                   with_thousands(*options.max_flushed) + " are allowed",
+               options.input.string(), ""};
 }
 
 Result<std::unique_ptr<Packer>> make_packer(const Prepared& prepared, const Options& options,
@@ -87,7 +92,7 @@ Result<std::unique_ptr<Packer>> make_packer(const Prepared& prepared, const Opti
   if (options.backend == Backend::kCuda)
     return make_cuda_packer(prepared.model.source, prepared.plan,
                             plan::stream_budget(prepared.threads).slab_bytes,
-                            options.device_budget_bytes, options.path, buffers);
+                            options.device_budget_bytes, options.path);
   return make_cpu_packer(buffers, options.path);
 }
 
@@ -117,19 +122,27 @@ Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Opti
   ScaleScan scan;
   BufferPool buffers;
   IMP_ASSIGN(const auto packer, make_packer(prepared, options, buffers));
-  if (options.backend == Backend::kCuda) warn_of_cpu_packing(plan, log);
-  IMP_TRY(write_constants(output, plan, digester));
-  const SlabContext context{prepared.model, plan, output, digester, exceptions, buffers, *packer};
+  IMP_ASSIGN(const std::vector<float> rescales, find_rescales(prepared.model, plan));
+  IMP_ASSIGN(const auto made, make_components_of_scales(prepared.model, plan, rescales));
+  IMP_TRY(write_constants(output, plan.constants, digester));
+  IMP_TRY(write_constants(output, made, digester));
+  FlushCounts flushed(plan.operands.size());
+  const SlabContext context{prepared.model, plan,    output,   digester, exceptions,
+                            buffers,        *packer, rescales, flushed};
   IMP_ASSIGN(const StreamDigests digests, stream_source(context, prepared.threads, scan, log));
   scan.warn(log);
+  flushed.warn(plan, log);
+  const uint64_t refused = warn_of_refused(plan, log);
+  IMP_TRY(check_flushed(flushed, options));
   exceptions.finish();
 
   Sha256 payload_sha{};
   if (options.payload_sha256) {
     IMP_ASSIGN(payload_sha, sha256_of_payload(output, plan));
   }
-  const std::string manifest = make_manifest(prepared, options, digests, scan, exceptions.count(),
-                                             options.payload_sha256 ? &payload_sha : nullptr);
+  const std::string manifest =
+      make_manifest(prepared, options, digests, scan, flushed, exceptions.count(),
+                    options.payload_sha256 ? &payload_sha : nullptr);
   IMP_ASSIGN(const artifact::WriteResult written,
              artifact::finish_artifact(output, index_with_digests(prepared, digests),
                                        plan.payload_end_bytes, std::move(digester), exceptions,
@@ -140,6 +153,8 @@ Result<Report> run_into(OutputFile& output, const Prepared& prepared, const Opti
                 plan.payload_end_bytes - plan.payload_offset_bytes,
                 exceptions.count(),
                 scan.zeros(),
+                flushed.total(),
+                refused,
                 written.artifact_id};
 }
 

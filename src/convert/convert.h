@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,8 @@ struct Options {
   std::vector<transcode::Rule> transcode;  ///< first match wins
   uint64_t threads = 0;                    ///< 0: as many as this process may use
   bool overwrite = false;
-  bool payload_sha256 = false;  ///< SHA-256 of the payload into the manifest, for signing
+  std::optional<uint64_t> max_flushed;  ///< refuse to write a file with more flushed scales
+  bool payload_sha256 = false;          ///< SHA-256 of the payload into the manifest, for signing
   repack::Path path = repack::Path::kWord;
   Backend backend = Backend::kCpu;
   uint64_t device_budget_bytes = kDeviceBudgetBytes;  ///< of device memory, with kCuda
@@ -55,6 +57,8 @@ struct Report {
   uint64_t payload_bytes = 0;
   uint64_t exceptions = 0;  ///< groups whose bits went to an exceptions component
   uint64_t zero_block_scales = 0;
+  uint64_t flushed_scales = 0;    ///< that another engine's layout cannot hold (kernels/layouts)
+  uint64_t refused_operands = 0;  ///< that the layout asked for does not hold
   Sha256 artifact_id{};
 };
 
@@ -63,8 +67,9 @@ Result<Prepared> prepare(const Options& options, Log& log);
 
 /// Convert into options.output (atomic: nothing under that name unless everything went well).
 /// Errors: those of prepare's steps; kBadScale for a NaN or negative block scale, naming tensor and
-/// place; kIo, kNoSpace, kFileExists, kInterrupted; kTruncated for a source that shrank meanwhile;
-/// kNoDevice for a backend that is not there or too small.
+/// place, or one that the layout makes infinite; kUnsupportedScheme for more than max_flushed; kIo,
+/// kNoSpace, kFileExists, kInterrupted; kTruncated for a source that shrank meanwhile; kNoDevice
+/// for a backend that is not there or too small.
 Result<Report> run(const Prepared& prepared, const Options& options, Log& log);
 
 /// The same into any OutputFile. `scratch_folder` takes data that outgrows memory.

@@ -51,6 +51,20 @@ class CpuPacker : public Packer {
     repack::native_bytes_pack(codes, rows, k, path_, packed->span());
     return Packed{packed->span(), packed};
   }
+  Result<Packed> tiles(repack::TileOrder order, Bytes codes,
+                       const repack::PaddedBox& box) override {
+    const repack::Runs runs = repack::tile_runs(order, box.padded_rows, box.padded_columns);
+    const auto packed = buffers_.take(runs.count * runs.bytes);
+    repack::tiles_pack(order, codes, box, path_, packed->span());
+    return Packed{packed->span(), packed};
+  }
+  Result<Packed> groups(repack::GroupOrder order, uint32_t bits, Bytes plane,
+                        const repack::PaddedBox& box) override {
+    const repack::Runs runs = repack::group_runs(order, bits, box.padded_rows, box.padded_columns);
+    const auto packed = buffers_.take(runs.count * runs.bytes);
+    repack::groups_pack(order, bits, plane, box, path_, packed->span());
+    return Packed{packed->span(), packed};
+  }
 
  private:
   BufferPool& buffers_;

@@ -8,10 +8,12 @@
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "kernels/repack/repack.h"
+#include "kernels/repack/repack_variants.h"
 #include "src/base/checked.h"
 #include "src/base/little_endian.h"
 #include "src/convert/device_ring.h"
 #include "src/repack/mma64_groups.h"
+#include "src/repack/mma64_variants.h"
 
 namespace imp::convert {
 namespace {
@@ -93,13 +95,11 @@ void append_all_lost(const repack::Nvfp4Rows& in, uint64_t first_row,
 
 class CudaPacker : public Packer {
  public:
-  CudaPacker(const RingShape& shape, std::unique_ptr<DeviceRing> ring, repack::Path path,
-             BufferPool& buffers)
+  CudaPacker(const RingShape& shape, std::unique_ptr<DeviceRing> ring, repack::Path path)
       : slab_bytes_(shape.slab_bytes),
         in_region_bytes_(round_up(shape.need.in_bytes, kPlaneAlignment)),
         path_(path == repack::Path::kMap ? kernels::RepackPath::kMap : kernels::RepackPath::kWord),
-        ring_(std::move(ring)),
-        cpu_(make_cpu_packer(buffers, path)) {}
+        ring_(std::move(ring)) {}
 
   uint64_t max_slab_bytes() const override { return slab_bytes_; }
 
@@ -125,61 +125,93 @@ class CudaPacker : public Packer {
   }
 
   Result<Packed> native_rows(Bytes codes, uint64_t rows, uint64_t k) override {
-    SlotCall call = begin();
-    const void* plane = call.add_plane(codes);
-    IMP_TRY(call.send());
-    IMP_TRY(kernels::pack_native_rows(plane, rows, k, path_, call.packed(), call.stream()));
-    return call.receive(rows * layouts::native_rows::pitch_bytes(k));
+    return pack(codes, rows * layouts::native_rows::pitch_bytes(k),
+                [&](const void* plane, const SlotCall& call) {
+                  return kernels::pack_native_rows(plane, rows, k, path_, call.packed(),
+                                                   call.stream());
+                });
   }
 
   Result<Packed> sf128x4(Bytes scales, uint64_t rows, uint64_t groups) override {
-    SlotCall call = begin();
-    const void* plane = call.add_plane(scales);
-    IMP_TRY(call.send());
-    IMP_TRY(kernels::pack_sf128x4(plane, rows, groups, path_, call.packed(), call.stream()));
-    return call.receive(layouts::sf128x4::size_bytes(rows, groups));
+    return pack(scales, layouts::sf128x4::size_bytes(rows, groups),
+                [&](const void* plane, const SlotCall& call) {
+                  return kernels::pack_sf128x4(plane, rows, groups, path_, call.packed(),
+                                               call.stream());
+                });
   }
 
   Result<Packed> mma64_mxfp4(Bytes codes, Bytes scales, uint64_t rows, uint64_t k) override {
-    return cpu_->mma64_mxfp4(codes, scales, rows, k);
+    SlotCall call = begin();
+    const void* code_plane = call.add_plane(codes);
+    const void* scale_plane = call.add_plane(scales);
+    IMP_TRY(call.send());
+    IMP_TRY(kernels::pack_mma64_mxfp4({code_plane, scale_plane, rows, k}, path_, call.packed(),
+                                      call.stream()));
+    return call.receive(repack::mma64_mxfp4_bytes(rows, k));
   }
   Result<Packed> mma64_codes(uint32_t bits, Bytes codes, uint64_t rows, uint64_t k) override {
-    return cpu_->mma64_codes(bits, codes, rows, k);
+    return pack(codes, repack::mma64_codes_bytes(bits, rows, k),
+                [&](const void* plane, const SlotCall& call) {
+                  return kernels::pack_mma64_codes(bits, plane, rows, k, path_, call.packed(),
+                                                   call.stream());
+                });
   }
   Result<Packed> mma64_plane(uint32_t bits, Bytes plane, uint64_t rows, uint64_t groups) override {
-    return cpu_->mma64_plane(bits, plane, rows, groups);
+    return pack(plane, repack::mma64_plane_bytes(bits, rows, groups),
+                [&](const void* at, const SlotCall& call) {
+                  return kernels::pack_mma64_plane(bits, at, rows, groups, path_, call.packed(),
+                                                   call.stream());
+                });
   }
   Result<Packed> native_bytes(Bytes codes, uint64_t rows, uint64_t k) override {
-    return cpu_->native_bytes(codes, rows, k);
+    return pack(
+        codes, rows * repack::native_bytes_pitch(k), [&](const void* plane, const SlotCall& call) {
+          return kernels::pack_native_bytes(plane, rows, k, path_, call.packed(), call.stream());
+        });
+  }
+  Result<Packed> tiles(repack::TileOrder order, Bytes codes,
+                       const repack::PaddedBox& box) override {
+    const repack::Runs runs = repack::tile_runs(order, box.padded_rows, box.padded_columns);
+    return pack(codes, runs.count * runs.bytes, [&](const void* plane, const SlotCall& call) {
+      return kernels::pack_tiles(order, plane, on_card(box), path_, call.packed(), call.stream());
+    });
+  }
+  Result<Packed> groups(repack::GroupOrder order, uint32_t bits, Bytes plane,
+                        const repack::PaddedBox& box) override {
+    const repack::Runs runs = repack::group_runs(order, bits, box.padded_rows, box.padded_columns);
+    return pack(plane, runs.count * runs.bytes, [&](const void* at, const SlotCall& call) {
+      return kernels::pack_groups(order, bits, at, on_card(box), path_, call.packed(),
+                                  call.stream());
+    });
   }
 
  private:
   SlotCall begin() { return SlotCall(ring_->take(), in_region_bytes_); }
 
+  /// One plane through `launch`(its address on the card, the call) to `size_bytes`.
+  template <class Launch>
+  Result<Packed> pack(Bytes plane, uint64_t size_bytes, const Launch& launch) {
+    SlotCall call = begin();
+    const void* at = call.add_plane(plane);
+    IMP_TRY(call.send());
+    IMP_TRY(launch(at, call));
+    return call.receive(size_bytes);
+  }
+  static kernels::EngineBox on_card(const repack::PaddedBox& box) {
+    return {box.rows, box.columns, box.padded_rows, box.padded_columns};
+  }
+
   const uint64_t slab_bytes_;
   const uint64_t in_region_bytes_;
   const kernels::RepackPath path_;
   std::unique_ptr<DeviceRing> ring_;
-  std::unique_ptr<Packer> cpu_;
 };
 
 }  // namespace
 
-bool packs_on_card(plan::Action action) {
-  switch (action) {
-    case plan::Action::kMma64Nvfp4:
-    case plan::Action::kNativeRows:
-    case plan::Action::kSf128x4:
-      return true;
-    default:
-      return false;
-  }
-}
-
 Result<std::unique_ptr<Packer>> make_cuda_packer(const model::Source& source,
                                                  const plan::Plan& plan, uint64_t slab_bytes,
-                                                 uint64_t budget_bytes, repack::Path path,
-                                                 BufferPool& buffers) {
+                                                 uint64_t budget_bytes, repack::Path path) {
   auto device = cuda::current_device();
   if (!device.ok()) {
     Error error = std::move(device).error();
@@ -190,8 +222,7 @@ Result<std::unique_ptr<Packer>> make_cuda_packer(const model::Source& source,
   IMP_ASSIGN(const RingShape shape,
              fit_ring(source, plan, slab_bytes, std::min(budget_bytes, free)));
   IMP_ASSIGN(auto ring, DeviceRing::create(shape));
-  return std::unique_ptr<Packer>(
-      std::make_unique<CudaPacker>(shape, std::move(ring), path, buffers));
+  return std::unique_ptr<Packer>(std::make_unique<CudaPacker>(shape, std::move(ring), path));
 }
 
 }  // namespace imp::convert

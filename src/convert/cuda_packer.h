@@ -10,15 +10,11 @@
 
 namespace imp::convert {
 
-/// Actions without a kernel: a packer on a card leaves them to the CPU.
-bool packs_on_card(plan::Action action);
-
 /// A packer on the current device with slabs of at most `slab_bytes` and at most `budget_bytes` of
-/// its memory, less where less is free; what no kernel packs goes to `buffers`, on the CPU. Errors:
-/// kNoDevice (no card, a build without CUDA, too little memory).
+/// its memory, less where less is free. Errors: kNoDevice (no card, a build without CUDA, too
+/// little memory).
 Result<std::unique_ptr<Packer>> make_cuda_packer(const model::Source& source,
                                                  const plan::Plan& plan, uint64_t slab_bytes,
-                                                 uint64_t budget_bytes, repack::Path path,
-                                                 BufferPool& buffers);
+                                                 uint64_t budget_bytes, repack::Path path);
 
 }  // namespace imp::convert

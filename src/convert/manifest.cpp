@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 #include "formats/imp/ondisk.h"
 #include "src/base/text.h"
 #include "src/model/gguf_manifest.h"
@@ -60,8 +62,15 @@ ordered_json inventory_json(const model::Model& model) {
 
 /// The plan's facts of an operand, and how often each block scale byte occurs in it: layouts that
 /// keep scales inside blocks of codes can then be audited without unpacking them.
-std::string operand_text(const Prepared& prepared, const ScaleScan& scan, uint32_t operand) {
+std::string operand_text(const Prepared& prepared, const ScaleScan& scan,
+                         const FlushCounts& flushed, uint32_t operand) {
   std::string text = plan::operand_json(prepared.model, prepared.plan, operand);
+  const plan::Operand& o = prepared.plan.operands[operand];
+  if (flushing_form(o) != nullptr) {
+    text.pop_back();
+    text += ",\"block_scales\":" + std::to_string(o.experts * o.n * (o.k / o.group_size)) +
+            ",\"flushed_scales\":" + std::to_string(flushed.of(operand)) + "}";
+  }
   const ScaleCounts* counts = scan.counts_of(operand);
   if (counts == nullptr) return text;
   ordered_json list = ordered_json::array();
@@ -74,7 +83,8 @@ std::string operand_text(const Prepared& prepared, const ScaleScan& scan, uint32
 }  // namespace
 
 std::string make_manifest(const Prepared& prepared, const Options& options,
-                          const StreamDigests& digests, const ScaleScan& scan, uint64_t exceptions,
+                          const StreamDigests& digests, const ScaleScan& scan,
+                          const FlushCounts& flushed, uint64_t exceptions,
                           const Sha256* payload_sha256) {
   ordered_json head;
   head["format"] = "imp";
@@ -83,6 +93,9 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   head["options"] = options_json(prepared, options);
   head["inventory"] = inventory_json(prepared.model);
   head["scales"] = {{"zero_block_scales", scan.zeros()}, {"exceptions", exceptions}};
+  if (std::any_of(prepared.plan.operands.begin(), prepared.plan.operands.end(),
+                  [](const plan::Operand& o) { return flushing_form(o) != nullptr; }))
+    head["scales"]["flushed"] = flushed.total();
   if (!prepared.model.transcoded.empty())
     head["transcoded"] = plan::transcoded_json(prepared.model);
   if (payload_sha256 != nullptr)
@@ -93,7 +106,7 @@ std::string make_manifest(const Prepared& prepared, const Options& options,
   text.pop_back();
   text += ",\"operands\":[";
   for (uint32_t o = 0; o < prepared.plan.operands.size(); ++o)
-    text += (o == 0 ? "\n" : ",\n") + operand_text(prepared, scan, o);
+    text += (o == 0 ? "\n" : ",\n") + operand_text(prepared, scan, flushed, o);
   return text + "\n]}\n";
 }
 

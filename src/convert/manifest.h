@@ -12,7 +12,8 @@ namespace imp::convert {
 /// Depends on source bytes, options that change bytes and the tool's version alone: no paths, times
 /// or thread counts. `payload_sha256` is left out where null.
 std::string make_manifest(const Prepared& prepared, const Options& options,
-                          const StreamDigests& digests, const ScaleScan& scan, uint64_t exceptions,
+                          const StreamDigests& digests, const ScaleScan& scan,
+                          const FlushCounts& flushed, uint64_t exceptions,
                           const Sha256* payload_sha256);
 
 }  // namespace imp::convert

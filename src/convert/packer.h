@@ -8,6 +8,7 @@
 #include "src/base/buffer.h"
 #include "src/base/file.h"
 #include "src/base/result.h"
+#include "src/repack/engine_tiles.h"
 #include "src/repack/nvfp4.h"
 
 namespace imp::convert {
@@ -38,6 +39,11 @@ class Packer {
   virtual Result<Packed> mma64_plane(uint32_t bits, Bytes plane, uint64_t rows,
                                      uint64_t groups) = 0;
   virtual Result<Packed> native_bytes(Bytes codes, uint64_t rows, uint64_t k) = 0;
+  // Shapes of src/repack/engine_tiles.h; pieces one after the other.
+  virtual Result<Packed> tiles(repack::TileOrder order, Bytes codes,
+                               const repack::PaddedBox& box) = 0;
+  virtual Result<Packed> groups(repack::GroupOrder order, uint32_t bits, Bytes plane,
+                                const repack::PaddedBox& box) = 0;
 };
 
 /// Packs in the calling thread, into buffers of `buffers`, which must outlive what it gives out.

@@ -11,6 +11,7 @@
 #include "src/base/buffer.h"
 #include "src/base/file.h"
 #include "src/base/result.h"
+#include "src/convert/engine_scales.h"
 #include "src/convert/exception_spool.h"
 #include "src/convert/packer.h"
 #include "src/model/model.h"
@@ -46,6 +47,8 @@ uint64_t unit_rows_of(plan::Action action);
 /// Rows of a plane that a packer takes at once, given the canonical bytes it takes: at least one
 /// unit of the action.
 uint64_t packer_rows(const plan::Step& step, plan::Action action, uint64_t max_bytes);
+/// Rows of W whose pieces are packed at once, given the packed bytes; at least one unit.
+uint64_t piece_rows(const plan::Write& write, uint64_t max_bytes);
 
 /// What workers share.
 struct SlabContext {
@@ -56,6 +59,8 @@ struct SlabContext {
   ExceptionSpool& exceptions;
   BufferPool& buffers;
   Packer& packer;
+  const std::vector<float>& rescales;  ///< find_rescales
+  FlushCounts& flushed;
 };
 
 /// Rows [first_row, first_row + rows) of one expert, whose source bytes are `data`. Of a tensor

@@ -77,10 +77,17 @@ class TextReport {
       if (t.disposition == static_cast<uint16_t>(artifact::Disposition::kIgnored))
         out_ << fmt::format("ignored   {}: {}\n", printable(reader_.string(t.name)),
                             printable(reader_.string(t.reason)));
-    out_ << fmt::format("scales    {} zero block scales, {} groups in exceptions\n",
-                        text({"scales", "zero_block_scales"}), text({"scales", "exceptions"}));
+    out_ << fmt::format("scales    {} zero block scales, {} groups in exceptions{}\n",
+                        text({"scales", "zero_block_scales"}), text({"scales", "exceptions"}),
+                        flushed());
     for (const std::string& line : manifest_.transcoded())
       out_ << "transcoded " << printable(line) << "\n";
+  }
+
+  /// Of files that hold another engine's layout.
+  std::string flushed() const {
+    const std::string count = text({"scales", "flushed"});
+    return count == "?" ? "" : ", " + count + " flushed by the layout";
   }
 
   size_t count_ignored() const {

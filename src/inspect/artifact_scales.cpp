@@ -22,10 +22,16 @@ using artifact::Reader;
 
 constexpr uint64_t kReadBytes = 4u << 20;
 
+/// The component that has the source's scales: layouts of other engines hold what is made of them,
+/// with the source's beside it or with the values of NVFP4 in a byte format of their own.
 const ComponentRecord* find_block_scales(const Reader& reader, const OperandRecord& operand) {
+  if (operand.group_size == 0) return nullptr;
+  const bool e4m3 = model::has_two_levels(static_cast<model::Scheme>(operand.scheme));
   for (const artifact::FormRecord& form : reader.forms_of(operand)) {
-    const ComponentRecord* c = reader.find_component(form, ComponentKind::kBlockScale);
-    if (c != nullptr && is_scale_dtype(static_cast<Dtype>(c->dtype))) return c;
+    const ComponentRecord* c = reader.find_component(form, ComponentKind::kSourceScale);
+    if (c == nullptr) c = reader.find_component(form, ComponentKind::kBlockScale);
+    if (c == nullptr || !is_scale_dtype(static_cast<Dtype>(c->dtype))) continue;
+    if (!e4m3 || static_cast<Dtype>(c->dtype) == Dtype::kF8E4M3) return c;
   }
   return nullptr;
 }

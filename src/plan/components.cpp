@@ -7,6 +7,7 @@
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
 #include "src/model/group_planes.h"
+#include "src/plan/engine_forms.h"
 #include "src/plan/planes.h"
 
 namespace imp::plan {
@@ -42,14 +43,17 @@ class Builder {
         first_(model.weights[operand.parts[0].weight]) {}
 
   std::vector<Component> build() {
-    for (const PlaneSet& plane : first_.planes)
-      if (plane.kind == ComponentKind::kCodes || model::is_group_plane(plane.kind))
-        add_weight_plane(plane);
+    if (is_engine_layout(layout_))
+      add_engine_planes();
+    else
+      for (const PlaneSet& plane : first_.planes)
+        if (plane.kind == ComponentKind::kCodes || model::is_group_plane(plane.kind))
+          add_weight_plane(plane);
     if (model::has_lut(operand_.scheme))
       add(ComponentKind::kLut, Dtype::kI8, {std::size(quant::kIq4NlValues)}, false);
     add_scalars();
     for (const PlaneSet& plane : first_.planes) add_vector(plane);
-    if (layout_ == LayoutId::kMma64 && !first_.k_gather.empty())
+    if ((layout_ == LayoutId::kMma64 || is_engine_layout(layout_)) && !first_.k_gather.empty())
       add(ComponentKind::kKGather, Dtype::kU32, {operand_.k});
     if (layouts::find_variant(layout_, static_cast<uint16_t>(operand_.scheme))->exceptions) {
       Component exceptions;
@@ -83,6 +87,17 @@ class Builder {
       add_as_is(plane);
   }
 
+  void add_engine_planes() {
+    for (const EnginePlane& plane : engine_planes(layout_, operand_, model_)) {
+      if (plane.offset_bytes != 0) continue;
+      if (plane.action == Action::kCopy)
+        add_as_is(*first_.find(*plane.from), plane.component);
+      else
+        add(plane.component, plane.dtype, plane.shape);
+      out_.back().required = plane.required;
+    }
+  }
+
   void add_mma64(const PlaneSet& plane) {
     const uint64_t n_tiles = div_up(operand_.n, mma64::kTileN);
     if (plane.kind == ComponentKind::kCodes) {
@@ -113,14 +128,14 @@ class Builder {
   }
 
   /// The source's bytes; rows of the parts one after the other.
-  void add_as_is(const PlaneSet& plane) {
+  void add_as_is(const PlaneSet& plane) { add_as_is(plane, plane.kind); }
+  void add_as_is(const PlaneSet& plane, ComponentKind kind) {
     Shape shape = expert_shape(model_, first_, plane);
     for (size_t p = 1; p < operand_.parts.size(); ++p) {
       const Weight& weight = model_.weights[operand_.parts[p].weight];
       shape.dims[0] += expert_shape(model_, weight, *weight.find(plane.kind))[0];
     }
-    add(plane.kind, first_tensor(model_, plane).dtype, shape,
-        !same_for_experts(model_, first_, plane));
+    add(kind, first_tensor(model_, plane).dtype, shape, !same_for_experts(model_, first_, plane));
   }
 
   void add_scalars() {
@@ -129,7 +144,9 @@ class Builder {
       multiplier = multiplier || !model_.weights[part.weight].multipliers.empty();
       input_scale = input_scale || !model_.weights[part.weight].input_scales.empty();
     }
-    if (multiplier) add(ComponentKind::kMultiplier, Dtype::kF32, {operand_.parts.size()});
+    const bool joint = has_joint_multiplier(layout_, operand_.scheme);
+    if (multiplier && !folds_multiplier(layout_, operand_.scheme))
+      add(ComponentKind::kMultiplier, Dtype::kF32, {joint ? 1 : operand_.parts.size()});
     if (input_scale) {
       add(ComponentKind::kInputScale, Dtype::kF32, {operand_.parts.size()});
       out_.back().required = false;

@@ -1,6 +1,7 @@
 // Which layouts an operand gets, and the components of each.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "src/plan/plan.h"
@@ -16,10 +17,16 @@ struct FormChoice {
 
 /// Forms of a weight under the options: one per distinct layout, in layout-number order.
 /// Errors: kNoFormForTarget if options.layout can hold the weight but does not serve a target.
-Result<std::vector<FormChoice>> choose_forms(const model::Weight& weight, const Options& options);
+Result<std::vector<FormChoice>> choose_forms(const model::Model& model, const model::Weight& weight,
+                                             const Options& options);
 
-/// True if the layout has a variant for what this weight is.
-bool can_hold(LayoutId layout, const model::Weight& weight);
+/// Why the layout does not hold this weight; empty if it does.
+std::string reason_not_held(LayoutId layout, const model::Weight& weight,
+                            const model::Model& model);
+
+/// Quantised weights of a GEMM; of others, and where a role asks for plain rows, nobody expects a
+/// packed form.
+bool is_packed_somewhere(const model::Weight& weight);
 
 /// Components of `operand` in this layout; blobs are not assigned yet. `first` is the weight of the
 /// first part.

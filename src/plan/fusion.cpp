@@ -1,9 +1,12 @@
 #include "src/plan/fusion.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
 #include "src/model/group_planes.h"
+#include "src/plan/constants.h"
+#include "src/plan/engine_forms.h"
 #include "src/plan/planes.h"
 
 namespace imp::plan {
@@ -75,10 +78,21 @@ std::string reason_between(const Model& model, const Weight& a, const Weight& b)
   return "";
 }
 
-std::string reason_of_layout(const Weight& weight, bool last, const FormChoice& form) {
+bool same_multipliers(const Weight& a, const Weight& b) {
+  for (uint64_t e = 0; e < a.experts; ++e)
+    if (kernel_multiplier(a, e) != kernel_multiplier(b, e)) return false;
+  return true;
+}
+
+std::string reason_of_layout(const Weight& weight, const Weight& first, bool last,
+                             const FormChoice& form) {
   const layouts::LayoutInfo& layout = *layouts::find_layout(static_cast<uint16_t>(form.layout));
   if (layout.fusion == layouts::Fusion::kNever)
     return "layout " + std::string(layout.name) + " does not fuse";
+  if (has_joint_multiplier(form.layout, weight.scheme) && !same_multipliers(weight, first))
+    return "multipliers differ, " + std::string(layout.name) + " has one for all parts";
+  if (pads_parts(form.layout, weight.role))
+    return weight.n == first.n ? "" : "parts that are padded one by one differ in rows";
   if (!last && weight.n % layout.fuse_unit_n != 0)
     return last_component(weight.name) + " has " + std::to_string(weight.n) + " rows, " +
            layout.name + " joins at multiples of " + std::to_string(layout.fuse_unit_n);
@@ -98,7 +112,7 @@ std::string reason_not_to_fuse(const Model& model, const FusionGroup& group,
     if (forms[i] != forms[0]) return "layouts differ";
     const bool last = i + 1 == group.weights.size();
     for (const FormChoice& form : forms[i])
-      if (const std::string reason = reason_of_layout(weight, last, form); !reason.empty())
+      if (const std::string reason = reason_of_layout(weight, first, last, form); !reason.empty())
         return reason;
   }
   return "";
@@ -150,13 +164,65 @@ Status check_unique_names(const std::vector<Operand>& operands) {
   return {};
 }
 
+/// Layouts of every weight, and where the one that was asked for is not among them, why.
+struct Choices {
+  std::vector<std::vector<FormChoice>> forms;
+  std::vector<std::string> refused;
+};
+
+std::string not_in(LayoutId layout, const std::string& reason) {
+  return "not " + std::string(layouts::find_layout(static_cast<uint16_t>(layout))->name) + ": " +
+         reason;
+}
+
+Result<Choices> choose_all(const Model& model, const Options& options) {
+  Choices choices;
+  for (const Weight& weight : model.weights) {
+    IMP_ASSIGN(auto forms, choose_forms(model, weight, options));
+    choices.forms.push_back(std::move(forms));
+    choices.refused.emplace_back();
+    if (!options.layout || !is_packed_somewhere(weight)) continue;
+    const std::string reason = reason_not_held(*options.layout, weight, model);
+    if (!reason.empty()) choices.refused.back() = not_in(*options.layout, reason);
+  }
+  return choices;
+}
+
+/// Engines take gate and up of experts in one matrix with one multiplier. Where the source has two
+/// the layout would have to requantise one of them, which is not done: neither part gets it.
+Status refuse_unequal_experts(const Model& model, const Options& options, Choices& choices) {
+  if (!options.layout) return {};
+  for (const FusionGroup& group : model.groups) {
+    const Weight& first = model.weights[group.weights[0]];
+    if (first.experts == 1 || !has_joint_multiplier(*options.layout, first.scheme)) continue;
+    const auto differs = [&](uint32_t w) {
+      const Weight& weight = model.weights[w];
+      return weight.scheme == first.scheme && weight.experts == first.experts &&
+             !same_multipliers(weight, first);
+    };
+    if (std::none_of(group.weights.begin(), group.weights.end(), differs)) continue;
+    for (const uint32_t w : group.weights) {
+      if (!choices.refused[w].empty()) continue;
+      IMP_ASSIGN(choices.forms[w], choose_forms(model, model.weights[w], {options.sms, {}}));
+      choices.refused[w] =
+          not_in(*options.layout, "multipliers of an expert's parts differ, it has one for both");
+    }
+  }
+  return {};
+}
+
+/// Why the members of a group are not one operand; empty if they are one.
+std::string reason_against(const Model& model, const FusionGroup& group, const Choices& choices) {
+  std::vector<std::vector<FormChoice>> of_group;
+  for (const uint32_t member : group.weights) of_group.push_back(choices.forms[member]);
+  return reason_not_to_fuse(model, group, of_group);
+}
+
 }  // namespace
 
 Result<std::vector<Operand>> make_operands(const Model& model, const Options& options) {
-  std::vector<std::vector<FormChoice>> forms(model.weights.size());
-  for (size_t w = 0; w < model.weights.size(); ++w) {
-    IMP_ASSIGN(forms[w], choose_forms(model.weights[w], options));
-  }
+  IMP_ASSIGN(Choices choices, choose_all(model, options));
+  IMP_TRY(refuse_unequal_experts(model, options, choices));
   std::vector<const FusionGroup*> group_of(model.weights.size(), nullptr);
   for (const FusionGroup& group : model.groups)
     for (const uint32_t w : group.weights) group_of[w] = &group;
@@ -164,23 +230,19 @@ Result<std::vector<Operand>> make_operands(const Model& model, const Options& op
   std::vector<Operand> operands;
   for (uint32_t w = 0; w < model.weights.size(); ++w) {
     const FusionGroup* group = group_of[w];
-    std::string reason;
-    if (group != nullptr) {
-      std::vector<std::vector<FormChoice>> of_group;
-      for (const uint32_t member : group->weights) of_group.push_back(forms[member]);
-      reason = reason_not_to_fuse(model, *group, of_group);
-    }
-    if (group != nullptr && reason.empty()) {
-      if (group->weights[0] != w) continue;
-      Operand operand = operand_of(model, group->weights, forms[w]);
+    const std::string reason = group == nullptr ? "" : reason_against(model, *group, choices);
+    const bool fused = group != nullptr && reason.empty();
+    if (fused && group->weights[0] != w) continue;
+    Operand operand =
+        operand_of(model, fused ? group->weights : std::vector<uint32_t>{w}, choices.forms[w]);
+    operand.refused = choices.refused[w];
+    if (fused) {
       operand.name = operand_name(group->name);
       operand.role = group->role;
       operand.fusion = "fused: " + list_of_parts(model, *group);
-      operands.push_back(std::move(operand));
-      continue;
+    } else if (group != nullptr) {
+      operand.fusion = "not fused: " + reason;
     }
-    Operand operand = operand_of(model, {w}, forms[w]);
-    if (group != nullptr) operand.fusion = "not fused: " + reason;
     operands.push_back(std::move(operand));
   }
   IMP_TRY(check_unique_names(operands));

@@ -49,7 +49,8 @@ Weight weight_of(const GgmlTypeInfo& type) {
 std::string layout_on(const Weight& weight, uint32_t sm) {
   Options options;
   options.sms = {sm};
-  const auto forms = choose_forms(weight, options);
+  // No dtype of a plane matters to the default layouts.
+  const auto forms = choose_forms(model::Model{}, weight, options);
   if (!forms.ok()) return "refused";
   return layouts::find_layout(static_cast<uint16_t>(forms->front().layout))->name;
 }

@@ -7,6 +7,7 @@
 #include "formats/imp/ondisk.h"
 #include "src/base/checked.h"
 #include "src/model/group_planes.h"
+#include "src/plan/engine_forms.h"
 
 namespace imp::plan {
 namespace {
@@ -16,16 +17,28 @@ bool is_small(const Blob& blob) { return blob.size_bytes < artifact::kSmallCompo
 /// Vectors are the same bytes in every form of an operand, unless a form has another order of rows.
 bool is_shared(ComponentKind kind) {
   return kind != ComponentKind::kCodes && kind != ComponentKind::kBlocks &&
-         kind != ComponentKind::kExceptions && !model::is_group_plane(kind);
+         kind != ComponentKind::kExceptions && kind != ComponentKind::kSourceScale &&
+         !model::is_group_plane(kind);
 }
 
 /// A bias follows the rows of the codes, which a dialect of plain may have in another order.
-bool same_rows(const Form& a, const Form& b) { return a.dialect == b.dialect; }
+bool same_rows(const Form& a, const Form& b) {
+  const auto order = [](const Form& f) { return f.layout == LayoutId::kPlain ? f.dialect : 0; };
+  return order(a) == order(b);
+}
+
+bool same_multiplier(const Operand& operand, const Form& a, const Form& b) {
+  return !has_joint_multiplier(a.layout, operand.scheme) &&
+         !has_joint_multiplier(b.layout, operand.scheme);
+}
 
 uint32_t blob_of_earlier_form(const Operand& operand, size_t form, ComponentKind kind) {
   if (!is_shared(kind)) return model::kNone;
   for (size_t f = 0; f < form; ++f) {
     if (kind == ComponentKind::kBias && !same_rows(operand.forms[f], operand.forms[form])) continue;
+    if (kind == ComponentKind::kMultiplier &&
+        !same_multiplier(operand, operand.forms[f], operand.forms[form]))
+      continue;
     for (const Component& c : operand.forms[f].components)
       if (c.kind == kind) return c.blob;
   }

@@ -6,6 +6,7 @@
 #include "formats/imp/targets.h"
 #include "formats/imp/writer.h"
 #include "src/model/gguf_manifest.h"
+#include "src/plan/constants.h"
 #include "src/plan/fusion.h"
 #include "src/plan/index.h"
 #include "src/plan/placement.h"
@@ -119,7 +120,8 @@ uint64_t peak_memory_bytes(const Model& model, const Plan& plan, uint64_t thread
   uint64_t whole = 0;
   for (const Step& step : plan.steps)
     for (const Write& write : step.writes)
-      if (write.action != Action::kCopy && quant::cut_rows(step.coding) == 0)
+      if (write.action != Action::kCopy &&
+          (quant::cut_rows(step.coding) == 0 || takes_whole_plane(write)))
         whole = std::max(whole, quant::source_bytes(step.coding));
   if (whole != 0) whole = 4 * (kLargePlaneBytes + whole);
   return kBaseMemoryBytes + slabs + inventory + one_row + whole;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/layouts/engine_orders.h"
 #include "kernels/layouts/registry.h"
 #include "src/base/result.h"
 #include "src/model/model.h"
@@ -73,18 +74,51 @@ struct Operand {
   std::vector<Part> parts;
   std::vector<Form> forms;
   std::string fusion;  ///< "", "fused: q_proj, k_proj, v_proj" or "not fused: why"
+  /// "" or why the layout that was asked for does not hold it: "not marlin: scales are F32, ..."
+  std::string refused;
 };
 
 enum class Action : uint8_t {
-  kCopy,         ///< bytes as they are
-  kCanonical,    ///< the canonical plane, in the row order of the codes
-  kMma64Nvfp4,   ///< codes and block scales of the same rows to blocks; scales per 32 stand twice
-  kMma64Mxfp4,   ///< codes and block scales of the same rows to blocks
-  kMma64Codes,   ///< codes of 4 or 8 bits to blocks
-  kMma64Plane,   ///< scales of groups or zero points to lane order
-  kNativeRows,   ///< 4-bit codes to rows of 16-byte pitch
-  kNativeBytes,  ///< 8-bit codes to rows of 16-byte pitch
-  kSf128x4,      ///< block scales to 128x4 tiles
+  kCopy,          ///< bytes as they are
+  kCanonical,     ///< the canonical plane, in the row order of the codes
+  kMma64Nvfp4,    ///< codes and block scales of the same rows to blocks; scales per 32 stand twice
+  kMma64Mxfp4,    ///< codes and block scales of the same rows to blocks
+  kMma64Codes,    ///< codes of 4 or 8 bits to blocks
+  kMma64Plane,    ///< scales of groups or zero points to lane order
+  kNativeRows,    ///< 4-bit codes to rows of 16-byte pitch
+  kNativeBytes,   ///< 8-bit codes to rows of 16-byte pitch
+  kSf128x4,       ///< block scales to 128x4 tiles
+  kEngineTiles,   ///< codes to tiles of another engine's layout
+  kEngineGroups,  ///< scales of groups or zero points to [groups, N] of another engine's layout
+};
+
+/// How the elements of such a plane of groups follow from the source's.
+enum class GroupValues : uint8_t {
+  kAsIs,
+  kMarlinScale,    ///< e4m3 to S0E5M3, rescaled by what the operand's largest allows
+  kMarlinA0Scale,  ///< e4m3 to S0E5M3, each byte for itself
+  kMaxScale,       ///< e4m3 times the part's multiplier, as bf16
+  kFp8Scale,       ///< a float as bf16 times 2^120; rows under one scale have it each
+  kFoldedZero,     ///< of a zero point -(scale * zero point), in the scale's type
+};
+
+/// How a plane lies in another engine's layout (src/repack/engine_tiles.h): pieces at a stride, one
+/// for each step along K, a run of rows in each.
+struct Pieces {
+  layouts::TileOrder tiles{};    ///< of kEngineTiles
+  layouts::GroupOrder groups{};  ///< of kEngineGroups
+  /// Of kEngineTiles of nvfp4: what becomes of the scales, which says what the exceptions must
+  /// hold.
+  GroupValues values = GroupValues::kAsIs;
+  uint32_t bits = 8;  ///< of a packed element
+  uint64_t count = 1;
+  uint64_t stride_bytes = 0;
+  uint64_t row_bits = 0;        ///< of one row of W in a piece
+  uint64_t padded_columns = 0;  ///< K or groups
+  uint64_t group_rows = 1;      ///< rows of W that have one row of the source's plane
+  uint64_t first_row = 0;       ///< rows of the part that this write takes
+  uint64_t rows = 0;
+  uint64_t padded_rows = 0;  ///< rows that they take, padding included
 };
 
 /// Where the rows of one source tensor go in one form.
@@ -96,7 +130,12 @@ struct Write {
   uint64_t size_bytes = 0;           ///< bytes this write covers in the end, of one expert
   uint32_t exceptions =
       model::kNone;  ///< index of the exceptions component in the artifact's component table
+  Pieces pieces;     ///< of kEngineTiles and kEngineGroups; offset_bytes is that of the first
 };
+
+/// Slabs of rows would not begin at whole tiles: of two halves in one tensor the second begins
+/// anywhere.
+constexpr bool takes_whole_plane(const Write& write) { return write.pieces.first_row % 128 != 0; }
 
 /// One source tensor in one operand. `writes` is empty for a tensor whose numbers live in the index
 /// or that other steps read.
@@ -108,7 +147,8 @@ struct Step {
   ComponentKind plane = ComponentKind::kCodes;
   /// How one expert's plane of this part is coded: codes, scales, zero points, bias.
   quant::PlaneCoding coding;
-  uint32_t scale_tensor = model::kNone;  ///< the block scales that belong to a codes plane
+  /// The block scales that belong to a codes plane, or to zero points that are folded into them.
+  uint32_t scale_tensor = model::kNone;
   quant::PlaneCoding scale_coding;
   std::vector<Write> writes;
 };

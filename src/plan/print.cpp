@@ -53,6 +53,11 @@ std::string padding_text(const Operand& operand) {
   return text.empty() ? "-" : text;
 }
 
+std::string remark_of(const Operand& operand) {
+  const std::string text = operand.tied_head ? "also the output head (tied)" : operand.fusion;
+  return text + (text.empty() || operand.refused.empty() ? "" : "; ") + operand.refused;
+}
+
 struct Totals {
   uint64_t converted = 0, copied = 0, ignored = 0, source_bytes = 0;
 };
@@ -134,6 +139,7 @@ std::string operand_json(const Model& model, const Plan& plan, uint32_t position
   if (operand.group_rows != 1) json["group_rows"] = operand.group_rows;
   if (operand.tied_head) json["tied_head"] = true;
   if (!operand.fusion.empty()) json["fusion"] = operand.fusion;
+  if (!operand.refused.empty()) json["refused"] = operand.refused;
   json["parts"] = ordered_json::array();
   for (const Part& part : operand.parts)
     json["parts"].push_back(
@@ -164,7 +170,7 @@ void print_plan(std::ostream& out, const Model& model, const Plan& plan, uint64_
   for (const Operand& o : plan.operands)
     print_row(printable(o.name), role_name(o.role), scheme_name(o.scheme), layout_names(o),
               shape_text(o, model), padding_text(o), with_thousands(bytes_of(o, plan)),
-              o.tied_head ? "also the output head (tied)" : o.fusion);
+              remark_of(o));
   out << fmt::format("\n{:<{}}  modules     source bytes\n", "scheme", scheme_width);
   for (const auto& [scheme, row] : histogram(model))
     out << fmt::format("{:<{}} {:>8} {:>16}\n", scheme, scheme_width, with_thousands(row.first),

@@ -42,13 +42,13 @@ struct Held {
 };
 
 /// Types that do not come apart, and weights of a GEMM whose shape no packed layout takes.
-bool no_gemm_layout(const Weight& weight) {
+bool no_gemm_layout(const Model& model, const Weight& weight) {
   if (const auto type = model::blocks_type(weight.scheme))
     return model::planes_scheme(*type) == weight.scheme;
   if (!weight.gemm || !model::is_quantized(weight.scheme)) return false;
   return std::none_of(layouts::kLayouts.begin(), layouts::kLayouts.end(),
                       [&](const layouts::LayoutInfo& layout) {
-                        return !layout.any_sm && can_hold(layout.id, weight);
+                        return !layout.any_sm && reason_not_held(layout.id, weight, model).empty();
                       });
 }
 
@@ -72,7 +72,7 @@ std::map<Held, uint64_t> held_of(const Model& model, const Plan& plan) {
       if (!view) continue;
       rows[{std::string(ggml_type_info(view->type).name),
             std::string(model::scheme_name(weight.scheme)), layouts_of(operand),
-            no_gemm_layout(weight)}] += weight.experts;
+            no_gemm_layout(model, weight)}] += weight.experts;
     }
   return rows;
 }

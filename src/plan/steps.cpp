@@ -1,19 +1,15 @@
 #include "src/plan/steps.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <optional>
-#include <set>
-#include <span>
 
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_rows.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
-#include "src/base/little_endian.h"
 #include "src/model/group_planes.h"
 #include "src/plan/components.h"
+#include "src/plan/engine_forms.h"
 #include "src/plan/index.h"
 #include "src/plan/planes.h"
 
@@ -23,18 +19,17 @@ namespace {
 using model::kNone;
 using model::Model;
 using model::PlaneSet;
-using model::Scalar;
-using model::ScalarState;
 using model::Scheme;
 using model::Weight;
 
 constexpr uint64_t kExceptionRecordBytes = 17;  // kernels/layouts/README.md, "exceptions"
-constexpr uint32_t kAbsentInputScale = 0x7FC00000;
 
 /// Which component of a form takes a plane of the model, and how.
 struct Route {
   ComponentKind component;
   Action action;
+  uint64_t offset_bytes = 0;  ///< in the component
+  Pieces pieces = {};
 };
 
 Action mma64_action(const Operand& operand) {
@@ -54,9 +49,15 @@ Route route_in_native(const Operand& operand, ComponentKind plane) {
           model::code_bits(operand.scheme) == 4 ? Action::kNativeRows : Action::kNativeBytes};
 }
 
+std::vector<Route> routes_in_engine(const Model& model, const Form& form, const Operand& operand,
+                                    ComponentKind plane) {
+  std::vector<Route> routes;
+  for (const EnginePlane& p : engine_planes(form.layout, operand, model))
+    if (p.from == plane) routes.push_back({p.component, p.action, p.offset_bytes, p.pieces});
+  return routes;
+}
+
 std::optional<Route> route_of(const Form& form, const Operand& operand, const PlaneSet& plane) {
-  if (plane.kind == ComponentKind::kMultiplier || plane.kind == ComponentKind::kInputScale)
-    return std::nullopt;
   if (form.layout == LayoutId::kPlain) return Route{plane.kind, Action::kCopy};
   if (plane.kind == ComponentKind::kCodes || model::is_group_plane(plane.kind))
     return form.layout == LayoutId::kMma64 ? route_in_mma64(operand, plane.kind)
@@ -64,6 +65,19 @@ std::optional<Route> route_of(const Form& form, const Operand& operand, const Pl
   // A bias follows the rows of the codes.
   return Route{plane.kind,
                plane.encoding == model::Encoding::kRows ? Action::kCopy : Action::kCanonical};
+}
+
+/// A plane of weights goes to several places in some layouts of other engines, to none where its
+/// numbers live in the index or in another plane's bytes.
+std::vector<Route> routes_of(const Model& model, const Form& form, const Operand& operand,
+                             const PlaneSet& plane) {
+  if (plane.kind == ComponentKind::kMultiplier || plane.kind == ComponentKind::kInputScale)
+    return {};
+  const bool of_weights = plane.kind == ComponentKind::kCodes || model::is_group_plane(plane.kind);
+  if (is_engine_layout(form.layout) && of_weights)
+    return routes_in_engine(model, form, operand, plane.kind);
+  if (const auto route = route_of(form, operand, plane)) return {*route};
+  return {};
 }
 
 class StepBuilder {
@@ -96,14 +110,16 @@ class StepBuilder {
     step.expert = weight.experts > 1 && plane.tensors.size() == 1 ? kNone : e;
     step.plane = plane.kind;
     step.coding = coding_of(model_, weight, plane, weight.n);
-    if (plane.kind == ComponentKind::kCodes && scales != nullptr) {
+    const bool meets_scales =
+        plane.kind == ComponentKind::kCodes || plane.kind == ComponentKind::kZeroPoint;
+    if (meets_scales && scales != nullptr) {
       step.scale_tensor = scales->tensors[e];
       step.scale_coding = coding_of(model_, weight, *scales, weight.n);
     }
     uint32_t record = first_record_[o];
     for (const Form& form : plan_.operands[o].forms) {
-      if (const auto route = route_of(form, plan_.operands[o], plane))
-        add_write(step, form, *route, record);
+      for (const Route& route : routes_of(model_, form, plan_.operands[o], plane))
+        add_write(step, form, route, record);
       record += static_cast<uint32_t>(form.components.size());
     }
     steps_.push_back(std::move(step));
@@ -116,17 +132,38 @@ class StepBuilder {
   void add_write(Step& step, const Form& form, const Route& route, uint32_t first_record) {
     Write write;
     write.action = route.action;
+    write.pieces = route.pieces;
+    uint32_t exceptions = kNone;
     for (uint32_t c = 0; c < form.components.size(); ++c) {
       const Component& component = form.components[c];
-      if (component.kind == ComponentKind::kExceptions) write.exceptions = first_record + c;
+      if (component.kind == ComponentKind::kExceptions) exceptions = first_record + c;
       if (component.kind != route.component) continue;
       place(step, component, write);
+      write.offset_bytes += route.offset_bytes;
     }
-    if (route.action != Action::kMma64Nvfp4) write.exceptions = kNone;
+    if (write.action == Action::kMma64Nvfp4 || write.action == Action::kEngineTiles)
+      write.exceptions = exceptions;
+    if (write.action == Action::kEngineTiles || write.action == Action::kEngineGroups) {
+      add_pieces(step, form, write);
+      return;
+    }
     // Forms that share a blob ask for the same bytes at the same place: once is enough.
     for (const Write& earlier : step.writes)
       if (earlier.offset_bytes == write.offset_bytes && earlier.action == write.action) return;
     step.writes.push_back(write);
+  }
+
+  /// `write` is that of the whole matrix; each run of rows has one of its own.
+  void add_pieces(Step& step, const Form& form, const Write& write) const {
+    for (const PackedRun& run : packed_runs(form.layout, plan_.operands[step.operand], step.part)) {
+      Write of_run = write;
+      of_run.offset_bytes += run.packed_row * write.pieces.row_bits / 8;
+      of_run.pieces.first_row = run.first_row;
+      of_run.pieces.rows = run.rows;
+      of_run.pieces.padded_rows = run.padded_rows;
+      of_run.size_bytes = write.pieces.count * (run.padded_rows * write.pieces.row_bits / 8);
+      step.writes.push_back(of_run);
+    }
   }
 
   void place(const Step& step, const Component& component, Write& write) const {
@@ -139,6 +176,10 @@ class StepBuilder {
     if (write.action == Action::kCopy || write.action == Action::kCanonical) {
       write.size_bytes = bytes_of_expert(step);
       write.offset_bytes = base + offset_of_part(step);
+      return;
+    }
+    if (write.action == Action::kEngineTiles || write.action == Action::kEngineGroups) {
+      write.offset_bytes = base;
       return;
     }
     const PlaneElements elements{dtype_bits(component.dtype) / 8, step.coding.columns};
@@ -170,66 +211,6 @@ class StepBuilder {
   std::vector<Step> steps_;
 };
 
-/// What a kernel multiplies by: the value, or fl32(1 / value) of a divisor.
-uint32_t kernel_bits(const Scalar& scalar) {
-  if (scalar.state == ScalarState::kDivisor)
-    return std::bit_cast<uint32_t>(1.0f / std::bit_cast<float>(scalar.bits));
-  return scalar.state == ScalarState::kMultiplier ? scalar.bits : kAbsentInputScale;
-}
-
-/// A multiplier that nothing depends on must be harmless.
-uint32_t kernel_bits(const Scalar& scalar, ComponentKind kind) {
-  if (kind == ComponentKind::kMultiplier && scalar.state == ScalarState::kUnused)
-    return std::bit_cast<uint32_t>(1.0f);
-  return kernel_bits(scalar);
-}
-
-/// [E, parts] f32 of one scalar kind.
-std::vector<std::byte> scalar_matrix(const Model& model, const Operand& operand,
-                                     ComponentKind kind) {
-  std::vector<std::byte> bytes;
-  for (uint64_t e = 0; e < operand.experts; ++e)
-    for (const Part& part : operand.parts) {
-      const Weight& weight = model.weights[part.weight];
-      const auto& list =
-          kind == ComponentKind::kMultiplier ? weight.multipliers : weight.input_scales;
-      const uint32_t bits = kernel_bits(list.empty() ? Scalar{} : list[e], kind);
-      bytes.resize(bytes.size() + sizeof bits);
-      store_le(bytes.data() + bytes.size() - sizeof bits, bits);
-    }
-  return bytes;
-}
-
-/// The table that codes of four bits are places in.
-std::vector<std::byte> lut_bytes() {
-  const auto table = std::as_bytes(std::span(quant::kIq4NlValues));
-  return {table.begin(), table.end()};
-}
-
-/// [E, K] u32 of an act-order weight; every part has the same.
-std::vector<std::byte> gather_matrix(const Weight& weight) {
-  std::vector<std::byte> bytes;
-  for (const std::vector<uint32_t>& of_expert : weight.k_gather)
-    for (const uint32_t column : of_expert) {
-      bytes.resize(bytes.size() + sizeof column);
-      store_le(bytes.data() + bytes.size() - sizeof column, column);
-    }
-  return bytes;
-}
-
-bool is_constant(ComponentKind kind) {
-  return kind == ComponentKind::kMultiplier || kind == ComponentKind::kInputScale ||
-         kind == ComponentKind::kKGather || kind == ComponentKind::kLut;
-}
-
-/// REQUIRES: is_constant.
-std::vector<std::byte> constant_bytes(const Model& model, const Operand& operand,
-                                      ComponentKind kind) {
-  if (kind == ComponentKind::kLut) return lut_bytes();
-  if (kind == ComponentKind::kKGather) return gather_matrix(model.weights[operand.parts[0].weight]);
-  return scalar_matrix(model, operand, kind);
-}
-
 }  // namespace
 
 uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements& elements,
@@ -252,6 +233,8 @@ uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements
       return layouts::sf128x4::size_bytes(rows, elements.groups);
     case Action::kCopy:
     case Action::kCanonical:
+    case Action::kEngineTiles:
+    case Action::kEngineGroups:
       return 0;
   }
   return 0;
@@ -259,20 +242,6 @@ uint64_t packed_bytes(Action action, const Operand& operand, const PlaneElements
 
 std::vector<Step> make_steps(const Model& model, const Plan& plan) {
   return StepBuilder(model, plan).build();
-}
-
-std::vector<Constant> make_constants(const Model& model, const Plan& plan) {
-  std::vector<Constant> constants;
-  for (const Operand& operand : plan.operands) {
-    // Every form's copy of a vector is the same blob.
-    std::set<uint32_t> done;
-    for (const Form& form : operand.forms)
-      for (const Component& c : form.components)
-        if (is_constant(c.kind) && done.insert(c.blob).second)
-          constants.push_back(
-              {plan.blobs[c.blob].offset_bytes, constant_bytes(model, operand, c.kind)});
-  }
-  return constants;
 }
 
 uint64_t exceptions_bound_bytes(const Plan& plan) {

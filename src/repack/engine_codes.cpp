@@ -3,9 +3,7 @@
 #include <cassert>
 #include <cstring>
 
-#include "kernels/layouts/machete.h"
-#include "kernels/layouts/marlin.h"
-#include "kernels/layouts/max_sm8x.h"
+#include "kernels/layouts/engine_maps.h"
 #include "src/repack/code_tiles.h"
 #include "src/repack/engine_tiles.h"
 #include "src/repack/fragment_words.h"
@@ -13,23 +11,7 @@
 namespace imp::repack {
 namespace {
 
-/// Calls use(layouts::FragmentTiles<..>{}) with the tiles of `order`.
-template <class Use>
-auto with_tiles(TileOrder order, const Use& use) {
-  switch (order) {
-    case TileOrder::kMarlin8:
-      return use(layouts::marlin::Codes8{});
-    case TileOrder::kMaxSm8x:
-      return use(layouts::max_sm8x::Codes{});
-    case TileOrder::kMachete4:
-      return use(layouts::machete::Codes4{});
-    case TileOrder::kMachete8:
-      return use(layouts::machete::Codes8{});
-    case TileOrder::kMarlin4:
-      break;
-  }
-  return use(layouts::marlin::Codes4{});
-}
+using layouts::with_tiles;
 
 template <class Tiles>
 struct FragmentMap {

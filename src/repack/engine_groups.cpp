@@ -3,7 +3,7 @@
 #include <array>
 #include <cassert>
 
-#include "kernels/layouts/marlin.h"
+#include "kernels/layouts/engine_maps.h"
 #include "src/base/checked.h"
 #include "src/base/little_endian.h"
 #include "src/repack/engine_tiles.h"
@@ -13,25 +13,8 @@
 namespace imp::repack {
 namespace {
 
-constexpr uint32_t kChannels = 64;  ///< N has an order of its own inside each of these
-
-/// Element of the 64 that row n has.
-uint32_t element_of_src(GroupOrder order, uint32_t n) {
-  switch (order) {
-    case GroupOrder::kGroup:
-      return layouts::marlin::group_of_src(n);
-    case GroupOrder::kSingle:
-      return layouts::marlin::single_of_src(n);
-    case GroupOrder::kBytes:
-    case GroupOrder::kZero8:
-      return layouts::marlin::bytes_of_src(n);
-    case GroupOrder::kZero4:
-      return layouts::marlin::zero4_of_src(n);
-    case GroupOrder::kNatural:
-      break;
-  }
-  return n;
-}
+using layouts::channel_of_src;
+constexpr uint32_t kChannels = layouts::kOrderedChannels;
 
 uint64_t row_bytes(uint32_t bits, uint64_t elements) { return div_up(elements * bits, 8); }
 
@@ -60,7 +43,7 @@ struct Sides {
   Packed* run(uint64_t group) const { return packed + group * row_bytes(bits, box.padded_rows); }
   Plane* row(uint64_t n) const { return plane + n * row_bytes(bits, box.columns); }
   uint64_t element(uint64_t n) const {
-    return n / kChannels * kChannels + element_of_src(order, static_cast<uint32_t>(n % kChannels));
+    return n / kChannels * kChannels + channel_of_src(order, static_cast<uint32_t>(n % kChannels));
   }
 };
 using PackSides = Sides<std::byte, const std::byte>;
@@ -70,22 +53,29 @@ using UnpackSides = Sides<const std::byte, std::byte>;
 /// REQUIRES: the packed bytes are zero.
 void pack_elements(const PackSides& sides, uint64_t row0, uint64_t row1, uint64_t group0,
                    uint64_t group1) {
-  for (uint64_t n = row0; n < std::min(row1, sides.box.rows); ++n)
-    for (uint64_t group = group0; group < std::min(group1, sides.box.columns); ++group)
-      put(sides.bits, get(sides.bits, sides.row(n), group), sides.run(group), sides.element(n));
+  const uint64_t end = std::min(group1, sides.box.columns);
+  for (uint64_t n = row0; n < std::min(row1, sides.box.rows); ++n) {
+    const uint64_t at = sides.element(n);
+    const std::byte* const row = sides.row(n);
+    for (uint64_t group = group0; group < end; ++group)
+      put(sides.bits, get(sides.bits, row, group), sides.run(group), at);
+  }
 }
 
 /// REQUIRES: of 4 bits: the plane is zero.
 Status unpack_elements(const UnpackSides& sides, uint64_t row0, uint64_t row1, uint64_t group0,
                        uint64_t group1) {
-  for (uint64_t n = row0; n < row1; ++n)
+  for (uint64_t n = row0; n < row1; ++n) {
+    const uint64_t at = sides.element(n);
+    const uint64_t inside = n < sides.box.rows ? sides.box.columns : 0;
     for (uint64_t group = group0; group < group1; ++group) {
-      const uint32_t element = get(sides.bits, sides.run(group), sides.element(n));
-      if (n < sides.box.rows && group < sides.box.columns)
+      const uint32_t element = get(sides.bits, sides.run(group), at);
+      if (group < inside)
         put(sides.bits, element, sides.row(n), group);
       else if (element != 0)
         return padding_error(n, "group", group);
     }
+  }
   return {};
 }
 
@@ -112,7 +102,7 @@ struct Square {
 /// Rows of the source in the order of a run's 64 elements.
 std::array<uint32_t, kChannels> sources_of(GroupOrder order) {
   std::array<uint32_t, kChannels> sources{};
-  for (uint32_t n = 0; n < kChannels; ++n) sources[element_of_src(order, n)] = n;
+  for (uint32_t at = 0; at < kChannels; ++at) sources[at] = layouts::src_of_channel(order, at);
   return sources;
 }
 

@@ -12,14 +12,15 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/layouts/engine_orders.h"
 #include "src/base/file.h"
 #include "src/base/result.h"
 #include "src/repack/nvfp4.h"
 
 namespace imp::repack {
 
-/// Codes of 4 or 8 bits in tiles.
-enum class TileOrder : uint8_t { kMarlin4, kMarlin8, kMaxSm8x, kMachete4, kMachete8 };
+using layouts::GroupOrder;
+using layouts::TileOrder;
 
 /// How a packed plane of `padded_rows` x `padded_columns` lies in pieces.
 struct Runs {
@@ -47,15 +48,6 @@ void tiles_pack(TileOrder order, Bytes codes, const PaddedBox& box, Path path, M
 Status tiles_unpack(TileOrder order, Bytes packed, const PaddedBox& box, Path path,
                     MutableBytes codes);
 
-/// Planes of groups, transposed to [groups, N].
-enum class GroupOrder : uint8_t {
-  kNatural,  ///< machete
-  kGroup,    ///< kernel-layouts 2.4: scales of groups
-  kSingle,   ///< one scale a row
-  kBytes,    ///< kGroup with the swap of e4m3 and e8m0 bytes
-  kZero4,    ///< 2.7: zero points of 4 bits (canonical plane: two a byte), 16-bit activations
-  kZero8,
-};
 /// REQUIRES: padded_rows a multiple of 64. `bits` of an element: 8, 16; 4 for kZero4.
 Runs group_runs(GroupOrder order, uint32_t bits, uint64_t padded_rows, uint64_t padded_groups);
 /// Canonical plane [rows, groups] to [padded_groups, padded_rows], zeros in the padding.

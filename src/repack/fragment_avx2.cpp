@@ -37,14 +37,19 @@ IMP_AVX2_INLINE __m128i load16(const std::byte* at) {
 IMP_AVX2_INLINE void store16(std::byte* at, __m128i x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(at), x);
 }
-/// Eight bytes each.
+/// Eight bytes at any alignment.
+IMP_AVX2_INLINE __m128i load8(const std::byte* at) {
+  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
+}
+IMP_AVX2_INLINE void store8(std::byte* at, __m128i x) {
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(at), x);
+}
 IMP_AVX2_INLINE __m128i load_two(const std::byte* low, const std::byte* high) {
-  const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(low));
-  return _mm_castpd_si128(_mm_loadh_pd(_mm_castsi128_pd(x), reinterpret_cast<const double*>(high)));
+  return _mm_unpacklo_epi64(load8(low), load8(high));
 }
 IMP_AVX2_INLINE void store_two(__m128i x, std::byte* low, std::byte* high) {
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(low), x);
-  _mm_storeh_pd(reinterpret_cast<double*>(high), _mm_castsi128_pd(x));
+  store8(low, x);
+  store8(high, _mm_unpackhi_epi64(x, x));
 }
 /// One vector of the quad of g, and the same of g + 1.
 template <class Tiles>

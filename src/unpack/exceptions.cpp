@@ -61,7 +61,8 @@ Status apply_exceptions(const Reader& reader, const ComponentRecord& component,
         return {};
       const uint64_t group = lost.group_index - first_group;
       scales[group] = std::byte{lost.scale};
-      std::memcpy(&codes[group * lost.codes.size()], lost.codes.data(), lost.codes.size());
+      if (!codes.empty())
+        std::memcpy(&codes[group * lost.codes.size()], lost.codes.data(), lost.codes.size());
     }
     next += count;
   }

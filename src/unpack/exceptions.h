@@ -11,8 +11,8 @@ namespace imp::unpack {
 
 /// Overwrite the groups [first_group, first_group + codes.size() / 8) that have a record in
 /// `component`, whose records are sorted by group. Reads those records and the few that a binary
-/// search needs, some KiB at a time. Errors: kBadRecord if the component is no whole number of
-/// records; kTruncated, kIo.
+/// search needs, some KiB at a time. Empty `codes`: scales alone. Errors: kBadRecord if the
+/// component is no whole number of records; kTruncated, kIo.
 Status apply_exceptions(const artifact::Reader& reader, const artifact::ComponentRecord& component,
                         uint64_t first_group, MutableBytes codes, MutableBytes scales);
 

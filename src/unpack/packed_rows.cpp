@@ -94,7 +94,22 @@ Result<const ComponentRecord*> PackedRows::component(ComponentKind kind, Dtype d
                          expected.to_string());
 }
 
+Status PackedRows::open_engine() {
+  Result<EngineRows> rows = EngineRows::open(reader_, plane_);
+  if (!rows.ok()) return with_place(reader_, plane_, std::move(rows).error());
+  engine_.emplace(std::move(rows).take());
+  return find_gather();
+}
+
+Status PackedRows::find_gather() {
+  if (!is_codes() || reader_.find_component(*plane_.form, ComponentKind::kKGather) == nullptr)
+    return {};
+  IMP_ASSIGN(gather_, component(ComponentKind::kKGather, Dtype::kU32, {k_}));
+  return {};
+}
+
 Status PackedRows::check_shapes() {
+  if (plane_.is_engine()) return open_engine();
   const uint64_t n = plane_.operand->n;
   if (plane_.layout() == LayoutId::kNative) {
     if (is_codes()) {
@@ -119,10 +134,7 @@ Status PackedRows::check_shapes() {
                                 {tiles(n, mma64::kTileN), tiles(k_, mma64::kTileK),
                                  block_bytes(plane_.scheme())}));
   exceptions_ = reader_.find_component(*plane_.form, ComponentKind::kExceptions);
-  if (is_codes() && reader_.find_component(*plane_.form, ComponentKind::kKGather) != nullptr) {
-    IMP_ASSIGN(gather_, component(ComponentKind::kKGather, Dtype::kU32, {k_}));
-  }
-  return {};
+  return find_gather();
 }
 
 uint64_t PackedRows::unit_rows() const {
@@ -139,6 +151,11 @@ uint64_t PackedRows::packed_bytes(uint64_t rows) const {
 }
 
 Status PackedRows::read(uint64_t expert, uint64_t first_row, uint64_t rows, MutableBytes out) {
+  if (engine_) {
+    Status status = engine_->read(expert, first_row, rows, out);
+    if (status.ok() && gather_ != nullptr) status = ungather(expert, rows, out);
+    return status.ok() ? Status{} : with_place(reader_, plane_, std::move(status).error());
+  }
   const uint64_t row = plane_.part->n0 + first_row;
   if (row % unit_rows() != 0)
     return plane_error(reader_, plane_, ErrorKind::kBadRecord,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/base/dtype.h"
+#include "src/unpack/engine_rows.h"
 #include "src/unpack/plane.h"
 
 namespace imp::unpack {
@@ -31,6 +32,8 @@ class PackedRows {
   PackedRows(const artifact::Reader& reader, const Plane& plane);
   Status check_groups() const;
   Status check_shapes();
+  Status open_engine();
+  Status find_gather();
   Result<const artifact::ComponentRecord*> component(artifact::ComponentKind kind, Dtype dtype,
                                                      std::initializer_list<uint64_t> dims) const;
   bool is_codes() const { return plane_.kind() == artifact::ComponentKind::kCodes; }
@@ -50,6 +53,7 @@ class PackedRows {
   const artifact::ComponentRecord* stored_ = nullptr;
   const artifact::ComponentRecord* exceptions_ = nullptr;
   const artifact::ComponentRecord* gather_ = nullptr;
+  std::optional<EngineRows> engine_;  ///< where the layout is that of another engine
   std::vector<std::byte> packed_;
   std::vector<std::byte> codes_, scales_;  ///< of blocks that hold both
 };

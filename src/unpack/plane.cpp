@@ -39,7 +39,10 @@ bool is_known(const Reader& reader, const OperandRecord& operand, const FormReco
   if (layout == nullptr) return false;
   const layouts::LayoutVariant* variant = layouts::find_variant(layout->id, operand.scheme);
   // The dialect of plain is the encoding of its codes, which their source tensor repeats.
-  const bool dialect_known = layout->id == LayoutId::kPlain || form.dialect == 0;
+  const bool engine = layout->id >= LayoutId::kMarlin && layout->id <= LayoutId::kMachete8;
+  const bool has_dialects = engine && model::is_integer(static_cast<Scheme>(operand.scheme));
+  const bool dialect_known =
+      layout->id == LayoutId::kPlain || form.dialect <= (has_dialects ? 1 : 0);
   return variant != nullptr && variant->reads(form.major) && dialect_known &&
          reader.form_is_usable(form);
 }
@@ -73,8 +76,19 @@ const FormRecord* choose_form(const Reader& reader, const OperandRecord& operand
 bool Plane::is_packed() const {
   if (layout() == LayoutId::kPlain || !is_gemm()) return false;
   if (kind() == ComponentKind::kCodes) return true;
+  if (is_engine()) {
+    const bool machete = layout() == LayoutId::kMachete4 || layout() == LayoutId::kMachete8;
+    return (kind() == ComponentKind::kBlockScale && scheme() != Scheme::kFp8) ||
+           (kind() == ComponentKind::kZeroPoint && !machete);
+  }
   // Scales of blocks of many rows stay the source's grid.
   return model::is_group_plane(kind()) && operand->group_rows == 0;
+}
+
+ComponentKind Plane::stored_kind() const {
+  // The scales of fp8 are rounded and expanded there, and stand beside as the source has them.
+  const bool rounded = is_engine() && scheme() == Scheme::kFp8;
+  return rounded && kind() == ComponentKind::kBlockScale ? ComponentKind::kSourceScale : kind();
 }
 
 quant::PlaneCoding Plane::coding_of(const artifact::PartRecord& of) const {

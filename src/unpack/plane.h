@@ -32,6 +32,12 @@ struct Plane {
   /// Codes or a plane of groups, in an order of the form's layout; what else there is lies in the
   /// form as in the source, but for the order of rows of a bias.
   bool is_packed() const;
+  /// The layout is that of another engine (engine_rows.h).
+  bool is_engine() const {
+    return layout() >= layouts::LayoutId::kMarlin && layout() <= layouts::LayoutId::kMachete8;
+  }
+  /// Component that has the plane's bytes where it is not packed.
+  artifact::ComponentKind stored_kind() const;
   /// How the source holds one expert's rows of `of`, a part of the operand. REQUIRES: codes, a
   /// plane of groups or a bias of an operand that a GEMM takes.
   quant::PlaneCoding coding_of(const artifact::PartRecord& of) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "src/base/text.h"
 #include "src/model/roles.h"
 #include "src/model/schemes.h"
+#include "src/unpack/engine_json.h"
 
 namespace imp::unpack {
 namespace {
@@ -146,11 +148,28 @@ ordered_json item_json(const Reader& reader, const Item& item) {
   return json;
 }
 
+/// Of a form in another engine's layout, beside its blocks: what its op takes. Items of a form
+/// follow each other.
+ordered_json engine_of(const std::vector<Item>& items, size_t blocks) {
+  const Item& at = items[blocks];
+  if (static_cast<ComponentKind>(at.component->kind) != ComponentKind::kBlocks) return nullptr;
+  size_t first = blocks;
+  while (first > 0 && items[first - 1].form == at.form) --first;
+  return engine_json(*at.operand, *at.form, [&](ComponentKind kind) -> std::optional<std::string> {
+    for (size_t i = first; i < items.size() && items[i].form == at.form; ++i)
+      if (static_cast<ComponentKind>(items[i].component->kind) == kind) return items[i].file_name;
+    return std::nullopt;
+  });
+}
+
 std::string index_json(const Reader& reader, const std::vector<Item>& items) {
   std::string json = "{\"files\":[";
   std::string_view comma = "\n";
-  for (const Item& item : items) {
-    json.append(comma).append(item_json(reader, item).dump());
+  for (size_t i = 0; i < items.size(); ++i) {
+    ordered_json entry = item_json(reader, items[i]);
+    ordered_json engine = engine_of(items, i);
+    if (!engine.is_null()) entry["engine"] = std::move(engine);
+    json.append(comma).append(entry.dump());
     comma = ",\n";
   }
   return json + "\n]}\n";

@@ -50,7 +50,7 @@ Status StoredPlane::read(const Reader& reader, uint64_t expert, uint64_t offset,
 
 Result<StoredPlane> find_stored(const Reader& reader, const Plane& plane) {
   StoredPlane stored;
-  stored.component = reader.find_component(*plane.form, plane.kind());
+  stored.component = reader.find_component(*plane.form, plane.stored_kind());
   if (stored.component == nullptr || stored.component->dtype != plane.tensor->dtype)
     return plane_error(reader, plane, ErrorKind::kBadRecord,
                        "its form has no component " + num(plane.tensor->plane) + " of dtype " +

@@ -62,9 +62,10 @@ std::string numerics_summary(const NumericsCounts& counts, const BackendChoice& 
   const auto number = [](uint64_t count) { return with_thousands(count); };
   std::string text = number(counts.operands) + " of " + number(counts.forms_total) + " GEMM forms";
   if (backend.cuda != nullptr) {
-    text += ", " + number(counts.cuda_forms) + " on cuda (" + backend.why + ")";
-    if (counts.cpu_forms > 0)
-      text += ", " + number(counts.cpu_forms) + " without a kernel there on the CPU";
+    text += " on cuda (" + backend.why + "), " + number(counts.tuned_forms) +
+            " on tuned kernels, " + number(counts.cuda_forms - counts.tuned_forms) +
+            " on the scalar kernel";
+    if (counts.cpu_forms > 0) text += ", and " + number(counts.cpu_forms) + " on the CPU";
   } else {
     text += " on the CPU backend (" + backend.why + ")";
   }

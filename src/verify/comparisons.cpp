@@ -47,7 +47,7 @@ Tolerance sparse_tolerance(const FormView& view) {
                ? Tolerance::kBound
                : Tolerance::kExact;
   const bool codes_alone =
-      model::is_quantized(scheme) && view.operand.group_size == 0 && !has_folded_multiplier(view);
+      model::code_bits(scheme) != 0 && view.operand.group_size == 0 && !has_folded_multiplier(view);
   const Dtype scales = scale_dtype(view);
   const bool row_scale = model::is_integer(scheme) && view.groups() == 1 &&
                          (scales == Dtype::kBF16 || scales == Dtype::kF16);

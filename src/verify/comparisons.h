@@ -8,7 +8,15 @@
 // e4m3 codes multiples of 2^-9 below 2^9, so that sums of four need at most 11 and 20 bits; and
 // integers under one 16-bit scale a row: 9 and 11 bits make a product of 20, a sum of 22, all
 // multiples of the same power of two. Sums under scales that differ along K, of f32 scales (a
-// product is rounded) and of 16-bit floats are not exact: they are held to the bound.
+// product is rounded), of GGUF's blocks and of plain floats are not exact: they are held to the
+// bound.
+//
+// Other engines' layouts: scales of NVFP4 in marlin are the source's, or zeros, times one power of
+// two, and sums as exact. A min of machete is a multiple of its scale's last place, since what it
+// is rounded from is one, and below 2^8 times the scale: under one pair a row a weight is below 2^9
+// such multiples of 11 bits, a sum of four below 2^22. To the bound are held marlin_a0, in which a
+// kernel takes e4m3 subnormals for some 2^-121 beside all other scales, max_sm8x, whose scales have
+// eight bits of their own, and fp8 in marlin: a scale of eight bits on codes that span 18.
 //
 // Random rows are compared within a bound, sum_bound().
 #pragma once

@@ -14,6 +14,7 @@
 #include "kernels/layouts/registry.h"
 #include "src/base/digest.h"
 #include "src/verify/engine_inverse.h"
+#include "src/verify/plain_form.h"
 #include "src/verify/reference.h"
 #include "src/verify/units.h"
 
@@ -24,7 +25,8 @@ using artifact::Reader;
 using layouts::LayoutId;
 
 /// The lowest bit of code (row, k) of the slab, k a multiple of 8: of e2m1 the magnitude's.
-CodePlace code_place(const FormView& view, const StoredSlab& slab, uint64_t row, uint64_t k) {
+std::optional<CodePlace> code_place(const FormView& view, const StoredSlab& slab, uint64_t row,
+                                    uint64_t k) {
   if (view.is_engine()) return engine_code_place(view, slab.padded_rows, row, k);
   namespace mma64 = layouts::mma64_nvfp4;
   const bool nibbles = model::code_bits(view.scheme()) == 4;
@@ -37,22 +39,17 @@ CodePlace code_place(const FormView& view, const StoredSlab& slab, uint64_t row,
       const auto column = static_cast<uint32_t>(k % mma64::kTileK);
       // Bit 0 of a word of e2m1 codes belongs to a magnitude: bits 0..2 are register 2's (layout
       // header); of a word of integers it is code 0's lowest.
-      return {block * mma64_block_bytes(view.scheme()) +
-              (nibbles ? 4 * mma64::word_of_src(n, column / 8)
-                       : layouts::mma64_bytes::byte_of_src(n, column))};
+      return CodePlace{block * mma64_block_bytes(view.scheme()) +
+                       (nibbles ? 4 * mma64::word_of_src(n, column / 8)
+                                : layouts::mma64_bytes::byte_of_src(n, column))};
     }
     case LayoutId::kNative:
-      return {nibbles ? row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2
-                      : row * layouts::native_bytes::pitch_bytes(view.operand.k) + k};
+      return CodePlace{nibbles ? row * layouts::native_rows::pitch_bytes(view.operand.k) + k / 2
+                               : row * layouts::native_bytes::pitch_bytes(view.operand.k) + k};
     default:
       break;
   }
-  quant::PlaneCoding before =
-      plane_coding(view.operand, artifact::ComponentKind::kCodes, Dtype::kU8,
-                   static_cast<quant::Encoding>(view.form.dialect), row);
-  const uint64_t bits_of_row =
-      k * (before.encoding == quant::Encoding::kSignedBytes ? 8 : model::code_bits(view.scheme()));
-  return {quant::source_bytes(before) + bits_of_row / 8};
+  return plain_code_place(view, slab, row, k);
 }
 
 /// Turns the lowest bit of the first code of every group of a row, canonical.
@@ -65,26 +62,59 @@ void flip_codes(const FormView& view, uint64_t row, const std::vector<uint64_t>&
     canonical.codes[before + (codes.bits == 4 ? k / 2 : k)] ^= std::byte{1};
 }
 
+bool has_changed(float was, float is) { return was != is && !(std::isnan(was) && std::isnan(is)); }
+
+/// Of rows of blocks, where no bit is a code of its own: the lowest of byte 2 of a block belongs to
+/// the codes of every type that stays in blocks.
+std::optional<CodePlace> bit_of_a_block(const FormView& view, CanonicalSlab& canonical) {
+  constexpr uint64_t kCodesAt = 2;
+  const GgmlTypeInfo& type = ggml_type_info(*model::blocks_type(view.scheme()));
+  const uint64_t pitch = model::code_columns(view.scheme(), view.operand.k);
+  std::vector<float> was, is;
+  for (uint64_t row = 0; row < canonical.rows; ++row)
+    for (uint64_t block = 0; block < pitch / type.block_bytes; ++block) {
+      const uint64_t byte = row * pitch + block * type.block_bytes + kCodesAt;
+      unscaled_row(view, canonical, row, was);
+      canonical.codes[byte] ^= std::byte{1};
+      unscaled_row(view, canonical, row, is);
+      canonical.codes[byte] ^= std::byte{1};
+      if (!std::equal(was.begin(), was.end(), is.begin())) return CodePlace{byte};
+    }
+  return std::nullopt;
+}
+
+/// The first code of each group, or what a row stores first.
+std::vector<uint64_t> columns_to_flip(const FormView& view, const StoredSlab& slab, uint64_t row) {
+  std::vector<uint64_t> columns;
+  if (!slab.bitmask.empty()) {
+    for (uint64_t k = 0; k < view.operand.k && columns.empty(); ++k)
+      if (code_place(view, slab, row, k)) columns.push_back(k);
+    return columns;
+  }
+  for (uint64_t group = 0; group < std::max<uint64_t>(view.groups(), 1); ++group)
+    if (group * view.operand.group_size % 8 == 0)
+      columns.push_back(group * view.operand.group_size);
+  return columns;
+}
+
 /// A bit that changes the value of a weight; nullopt if every weight of the slab is
 /// what it is whatever its code (a scale of zero, a min that hides it).
 std::optional<CodePlace> bit_to_damage(const FormView& view, const StoredSlab& slab,
                                        CanonicalSlab canonical) {
+  if (slab.codes.empty()) return std::nullopt;
   if (!model::is_quantized(view.scheme())) return CodePlace{};
+  if (model::blocks_type(view.scheme())) return bit_of_a_block(view, canonical);
   const std::vector<float> multipliers = row_multipliers(view, slab);
-  std::vector<uint64_t> columns;
-  for (uint64_t group = 0; group < std::max<uint64_t>(view.groups(), 1); ++group)
-    if (group * view.operand.group_size % 8 == 0)
-      columns.push_back(group * view.operand.group_size);
   std::vector<float> was, is;
   for (uint64_t row = 0; row < slab.rows; ++row) {
     if (multipliers[row] == 0) continue;
+    const std::vector<uint64_t> columns = columns_to_flip(view, slab, row);
     unscaled_row(view, canonical, row, was);
     flip_codes(view, row, columns, canonical);
     unscaled_row(view, canonical, row, is);
     flip_codes(view, row, columns, canonical);
     for (const uint64_t k : columns)
-      if (was[k] != is[k] && !(std::isnan(was[k]) && std::isnan(is[k])))
-        return code_place(view, slab, row, k);
+      if (has_changed(was[k], is[k])) return code_place(view, slab, row, k);
   }
   return std::nullopt;
 }

@@ -5,12 +5,10 @@
 #include "src/base/checked.h"
 #include "src/quant/bf16.h"
 #include "src/quant/f16.h"
+#include "src/verify/slab_weight.h"
 
 namespace imp::verify {
 namespace {
-
-using artifact::ComponentKind;
-using artifact::ComponentRecord;
 
 constexpr uint64_t kRowUnit = 8;     // 16-bit elements in the 16 bytes that rows begin at
 constexpr uint16_t kNan16 = 0x7FFF;  // in bf16 and in f16
@@ -23,20 +21,9 @@ Result<cuda::DeviceBuffer> to_device(Bytes host, cuda::StreamHandle stream) {
   return buffer;
 }
 
-/// The f32 of each part, from the file's component and not from the index that references use.
-Result<std::vector<float>> stored_multipliers(const FormView& view, uint64_t expert) {
-  const ComponentRecord* component =
-      view.reader.find_component(view.form, ComponentKind::kMultiplier);
-  std::vector<float> values(view.operand.part_count, 1.0f);
-  if (component == nullptr) return values;  // a format that defines it as 1 where it is not written
-  IMP_TRY(view.reader.read_component(*component, expert * component->expert_stride_bytes,
-                                     std::as_writable_bytes(std::span(values))));
-  return values;
-}
-
 /// Parts that have rows in the slab: their ends in it and their multipliers.
-Status place_parts(const SlabUnderTest& slab, const std::vector<float>& stored,
-                   kernels::DeviceWeight& weight, std::vector<float>& multipliers) {
+Status place_parts(const SlabUnderTest& slab, kernels::DeviceWeight& weight,
+                   std::vector<float>& multipliers) {
   const uint64_t row0 = slab.stored.row0, end = row0 + slab.stored.rows;
   const auto parts = slab.view.reader.parts_of(slab.view.operand);
   for (size_t p = 0; p < parts.size(); ++p) {
@@ -47,35 +34,67 @@ Status place_parts(const SlabUnderTest& slab, const std::vector<float>& stored,
                    "operand has more than " + std::to_string(kernels::kMaxParts) + " parts",
                    slab.view.reader.path(), slab.view.name()};
     weight.part_end[multipliers.size()] = std::min(part_end, end) - row0;
-    multipliers.push_back(stored[p]);
+    multipliers.push_back(slab.stored.multipliers[p]);
   }
   weight.parts = static_cast<uint32_t>(multipliers.size());
   return {};
 }
 
+void fill_shape(const kernels::PackedWeight& from, kernels::DeviceWeight& weight) {
+  weight.layout = from.layout;
+  weight.scheme = from.scheme;
+  weight.dialect = from.encoding;
+  weight.group_size = static_cast<uint32_t>(from.group_size);
+  weight.group_rows = static_cast<uint32_t>(from.group_rows);
+  weight.codes_dtype = from.dtype;
+  weight.scale_dtype = from.scale_dtype;
+  weight.padded_n = from.padded_n;
+  weight.padded_k = from.padded_k;
+  weight.n = from.n;
+  weight.k = from.k;
+}
+
 }  // namespace
 
 kernels::DeviceWeight weight_shape(const FormView& view) {
+  StoredSlab whole;
+  whole.rows = view.operand.n;
+  whole.padded_rows = view.form.padded_n;
   kernels::DeviceWeight weight;
-  weight.layout = view.form.layout;
-  weight.scheme = view.operand.scheme;
-  weight.n = view.operand.n;
-  weight.k = view.operand.k;
+  fill_shape(packed_weight(view, whole), weight);
   weight.part_end[0] = view.operand.n;
   return weight;
 }
 
 Result<DeviceSlab> DeviceSlab::upload(const SlabUnderTest& slab, cuda::StreamHandle stream) {
   DeviceSlab device;
-  device.weight = weight_shape(slab.view);
-  device.weight.n = slab.stored.rows;
-  IMP_ASSIGN(const std::vector<float> stored, stored_multipliers(slab.view, slab.stored.expert));
+  const kernels::PackedWeight host = packed_weight(slab.view, slab.stored);
+  fill_shape(host, device.weight);
+  const auto place = [&](Bytes plane, const void*& at) -> Status {
+    if (plane.empty()) return {};
+    IMP_ASSIGN(cuda::DeviceBuffer buffer, to_device(plane, stream));
+    at = buffer.data();
+    device.planes.push_back(std::move(buffer));
+    return {};
+  };
+  kernels::DeviceWeight& weight = device.weight;
+  // A sparse weight may store no element at all, but a call has a pointer to codes.
+  static constexpr std::byte kNoCodes[1] = {};
+  IMP_TRY(place(host.codes.empty() ? Bytes(kNoCodes) : host.codes, weight.blocks));
+  IMP_TRY(place(host.block_scale, weight.block_scale.data));
+  IMP_TRY(place(host.zero_point, weight.zero_point.data));
+  IMP_TRY(place(host.group_min, weight.group_min.data));
+  IMP_TRY(place(host.super_scale, weight.super_scale.data));
+  IMP_TRY(place(host.super_min, weight.super_min.data));
+  IMP_TRY(place(host.lut, weight.lut.data));
+  IMP_TRY(place(host.bitmask, weight.bitmask.data));
+  IMP_TRY(place(host.row_offsets, weight.row_offsets.data));
+  IMP_TRY(place(host.group_index, weight.group_index.data));
   std::vector<float> multipliers;
-  IMP_TRY(place_parts(slab, stored, device.weight, multipliers));
-  IMP_ASSIGN(device.blocks, to_device(slab.stored.codes, stream));
-  IMP_ASSIGN(device.multipliers, to_device(std::as_bytes(std::span(multipliers)), stream));
-  device.weight.blocks = device.blocks.data();
-  device.weight.multiplier = device.multipliers.as<float>();
+  IMP_TRY(place_parts(slab, weight, multipliers));
+  const void* at = nullptr;
+  IMP_TRY(place(std::as_bytes(std::span(multipliers)), at));
+  weight.multiplier = static_cast<const float*>(at);
   return device;
 }
 

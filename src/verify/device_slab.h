@@ -12,14 +12,13 @@ namespace imp::verify {
 /// The weight of a whole operand without its pointers: to ask what a device supports.
 kernels::DeviceWeight weight_shape(const FormView& view);
 
-/// A slab's bytes as they lie in the file, and the multipliers that the file holds for its rows.
+/// Every plane of a slab as it lies in the file, and the multipliers that the file holds for its
+/// rows.
 struct DeviceSlab {
-  cuda::DeviceBuffer blocks;
-  cuda::DeviceBuffer multipliers;
+  std::vector<cuda::DeviceBuffer> planes;
   kernels::DeviceWeight weight;  ///< n is the slab's rows
 
-  /// Errors: kBadRecord without a multiplier component; kBadShape for more parts than a call takes;
-  /// kIo, kTruncated, kNoDevice.
+  /// Errors: kBadShape for more parts than a call takes; kNoDevice.
   static Result<DeviceSlab> upload(const SlabUnderTest& slab, cuda::StreamHandle stream);
 };
 

@@ -8,6 +8,7 @@
 #include "kernels/layouts/marlin.h"
 #include "kernels/layouts/max_sm8x.h"
 #include "src/base/checked.h"
+#include "src/model/weight_format.h"
 #include "src/verify/engine_form.h"
 #include "src/verify/reference.h"
 
@@ -51,6 +52,10 @@ Status check_padding(const FormView& view) {
     if (shape.parts > 1 && parts.size() > 1 && part.n_count != shape.n / shape.parts)
       return fault(view, ErrorKind::kBadShape, "gate and up have not the same number of rows");
   const layouts::PaddedShape padded = layouts::padded_shape(view.layout(), shape);
+  constexpr uint64_t kMaxWeights = uint64_t{1} << 60;  // no size computed from it can wrap
+  if (checked_mul(padded.n, padded.k).value_or(kMaxWeights) >= kMaxWeights)
+    return fault(view, ErrorKind::kBadShape,
+                 "has more than 2^60 weights with the padding of layout " + name);
   if (view.form.padded_n == padded.n && view.form.padded_k == padded.k) return {};
   return fault(view, ErrorKind::kBadShape,
                "padded shape is not what layout " + name + " prescribes, " +
@@ -108,6 +113,15 @@ Status check_zeros(const FormView& view, const PlaneTable& planes, const Shape& 
   return check_component(view, {ComponentKind::kGroupMin, dtype_of_scales(view), of_scales});
 }
 
+Status check_source_scales(const FormView& view, const PlaneTable& planes) {
+  IMP_TRY(check_as_in_source(view, planes, ComponentKind::kBlockScale));
+  const auto* component = view.reader.find_component(view.form, ComponentKind::kSourceScale);
+  if (model::is_scale_dtype(view.scheme(), ComponentKind::kBlockScale,
+                            static_cast<Dtype>(component->dtype)))
+    return {};
+  return fault(view, ErrorKind::kBadRecord, "the source's scales have a dtype that no scale has");
+}
+
 std::string multiplier_text(uint64_t expert) {
   return "the multiplier of expert " + std::to_string(expert);
 }
@@ -125,7 +139,7 @@ Status check_engine_form(const FormView& view, const PlaneTable& planes) {
   const Shape of_scales = {engine_groups(view), view.form.padded_n};
   IMP_TRY(check_component(view, {ComponentKind::kBlockScale, dtype_of_scales(view), of_scales}));
   if (view.is_derived(ComponentKind::kBlockScale) && view.operand.group_size != 0)
-    IMP_TRY(check_as_in_source(view, planes, ComponentKind::kBlockScale));
+    IMP_TRY(check_source_scales(view, planes));
   return model::is_integer(view.scheme()) ? check_zeros(view, planes, of_scales) : Status{};
 }
 
@@ -140,8 +154,7 @@ Status check_engine_multiplier(const FormView& view) {
     return there ? fault(view, ErrorKind::kBadRecord,
                          "form has a multiplier, which its scales have in them")
                  : Status{};
-  const Shape one = view.operand.experts > 1 ? Shape{} : Shape{1};
-  IMP_TRY(check_component(view, {ComponentKind::kMultiplier, Dtype::kF32, one}));
+  IMP_TRY(check_component(view, {ComponentKind::kMultiplier, Dtype::kF32, {1}}));
   for (uint64_t e = 0; e < view.operand.experts; ++e) {
     const auto parts = view.reader.parts_of(view.operand);
     for (const artifact::PartRecord& part : parts)

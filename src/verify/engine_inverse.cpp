@@ -84,24 +84,53 @@ class TileInverse {
   }
 
   Status run() {
-    static const auto kPairs = pairs_of_tile<Tiles>();
     const uint64_t padded_n = slab_.padded_rows, padded_k = view_.form.padded_k;
     const uint64_t tiles = padded_n / Tiles::kTileN * (padded_k / Tiles::kTileK);
+    for (size_t p = 0; p < pairs_.size(); ++p)
+      places_[p] = pairs_[p].n * pitch_ + pairs_[p].k * Tiles::kBits / 8;
     for (uint64_t tile = 0; tile < tiles; ++tile) {
       const layouts::CodeSource at = Tiles::src_of_tile(tile, padded_n, padded_k);
       const std::byte* bytes = slab_.codes.data() + tile * Tiles::kTileBytes;
-      for (uint32_t run = 0; run < Tiles::kTileCodes / 8; ++run) {
-        const uint64_t eight = load(bytes + run * Tiles::kBits);
-        for (uint32_t p = 4 * run; p < 4 * run + 4; ++p)
-          if (!put(at.n + kPairs[p].n, at.k + kPairs[p].k, code(eight, kPairs[p].low),
-                   code(eight, kPairs[p].high)))
-            return inverse_error(view_, "padding is not zero", slab_, at.n + kPairs[p].n);
-      }
+      if (at.n + Tiles::kTileN <= slab_.rows && at.k + Tiles::kTileK <= k_)
+        put_whole(at, bytes);
+      else
+        IMP_TRY(put_cut(at, bytes));
     }
     return {};
   }
 
  private:
+  /// A tile without padding.
+  void put_whole(const layouts::CodeSource& at, const std::byte* bytes) {
+    std::byte* out = out_.codes.data() + at.n * pitch_ + at.k * Tiles::kBits / 8;
+    for (uint32_t run = 0; run < Tiles::kTileCodes / 8; ++run) {
+      const uint64_t eight = load(bytes + run * Tiles::kBits);
+      for (uint32_t p = 4 * run; p < 4 * run + 4; ++p)
+        store(out + places_[p], code(eight, pairs_[p].low), code(eight, pairs_[p].high));
+    }
+  }
+
+  Status put_cut(const layouts::CodeSource& at, const std::byte* bytes) {
+    for (uint32_t run = 0; run < Tiles::kTileCodes / 8; ++run) {
+      const uint64_t eight = load(bytes + run * Tiles::kBits);
+      for (uint32_t p = 4 * run; p < 4 * run + 4; ++p)
+        if (!put(at.n + pairs_[p].n, at.k + pairs_[p].k, code(eight, pairs_[p].low),
+                 code(eight, pairs_[p].high)))
+          return inverse_error(view_, "padding is not zero", slab_, at.n + pairs_[p].n);
+    }
+    return {};
+  }
+
+  /// Codes k and k + 1 of a row.
+  static void store(std::byte* at, uint32_t low, uint32_t high) {
+    if constexpr (Tiles::kBits == 4) {
+      at[0] = static_cast<std::byte>(low | high << 4);
+    } else {
+      at[0] = static_cast<std::byte>(low);
+      at[1] = static_cast<std::byte>(high);
+    }
+  }
+
   /// Eight codes.
   static uint64_t load(const std::byte* at) {
     return Tiles::kBits == 4 ? load_le<uint32_t>(at) : load_le<uint64_t>(at);
@@ -112,18 +141,17 @@ class TileInverse {
   /// False for padding that is not zero.
   bool put(uint64_t row, uint64_t column, uint32_t low, uint32_t high) {
     if (row >= slab_.rows || column >= k_) return (low | high) == 0;
-    const bool last = column + 1 == k_;
-    if (last && high != 0) return false;
     std::byte* at = out_.codes.data() + row * pitch_ + column * Tiles::kBits / 8;
-    if (Tiles::kBits == 4) {
-      at[0] = static_cast<std::byte>(low | high << 4);
+    if (column + 1 < k_) {
+      store(at, low, high);
       return true;
     }
     at[0] = static_cast<std::byte>(low);
-    if (!last) at[1] = static_cast<std::byte>(high);
-    return true;
+    return high == 0;
   }
 
+  const std::array<PairSource, Tiles::kTileCodes / 2> pairs_ = pairs_of_tile<Tiles>();
+  std::array<uint64_t, Tiles::kTileCodes / 2> places_{};  ///< of pairs, from a tile's first byte
   const FormView& view_;
   const StoredSlab& slab_;
   CanonicalSlab& out_;

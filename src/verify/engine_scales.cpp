@@ -32,18 +32,15 @@ Result<EngineScales> EngineScales::of(const FormView& view, const StoredSlab& sl
   for (const artifact::PartRecord& record : view.reader.parts_of(view.operand)) {
     Part part{record.n0 + record.n_count};
     const float global = part_multiplier(view, record, slab.expert);
-    for (uint32_t b = 0; b < 256; ++b) {
+    part.inverse.assign(scales.is_wide_ ? 65536 : 256, kNoScale);
+    for (uint32_t b = 256; b-- > 0;) {  // the smallest comes last and stays
       if (!is_scale(b)) continue;
       const auto byte = static_cast<uint8_t>(b);
       uint16_t& stored = part.forward[b];
       stored = scales.is_wide_ ? folded_scale(byte, global) : s0e5m3(byte, log2);
       if (view.layout() == LayoutId::kMarlin && stored < kTwo) stored = 0;
-      part.inverse.emplace_back(stored, byte);
+      part.inverse[stored] = byte;
     }
-    std::sort(part.inverse.begin(), part.inverse.end());
-    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
-    part.inverse.erase(std::unique(part.inverse.begin(), part.inverse.end(), same),
-                       part.inverse.end());
     scales.parts_.push_back(std::move(part));
   }
   return scales;
@@ -64,10 +61,9 @@ uint16_t EngineScales::forward(uint64_t row, uint8_t e4m3) const {
 }
 
 std::optional<uint8_t> EngineScales::inverse(uint64_t row, uint16_t stored) const {
-  const auto& table = part_of(row).inverse;
-  const auto at = std::lower_bound(table.begin(), table.end(), std::pair(stored, uint8_t{0}));
-  if (at == table.end() || at->first != stored) return std::nullopt;
-  return at->second;
+  const uint8_t scale = part_of(row).inverse[stored];
+  if (scale == kNoScale) return std::nullopt;
+  return scale;
 }
 
 uint32_t marlin_rescale_log2(uint8_t largest_e4m3) {

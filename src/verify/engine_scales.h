@@ -23,11 +23,12 @@ class EngineScales {
   std::optional<uint8_t> inverse(uint64_t row, uint16_t stored) const;
 
  private:
+  static constexpr uint8_t kNoScale = 0xFF;
   using Table = std::array<uint16_t, 256>;  ///< by e4m3 byte
   struct Part {
     uint64_t end;
     Table forward{};
-    std::vector<std::pair<uint16_t, uint8_t>> inverse{};  ///< ascending, the smallest byte of each
+    std::vector<uint8_t> inverse{};  ///< by what is stored; kNoScale where nothing gives it
   };
   const Part& part_of(uint64_t row) const;
 

@@ -15,6 +15,7 @@ struct NumericsCounts {
   uint64_t operands = 0;     ///< forms looked at
   uint64_t forms_total = 0;  ///< forms with a kernel in a backend of this run
   uint64_t cuda_forms = 0;   ///< of `operands`, on the GPU
+  uint64_t tuned_forms = 0;  ///< of `cuda_forms`, on a tuned kernel; the others on the scalar one
   uint64_t cpu_forms = 0;    ///< of `operands`, on the CPU
   uint64_t identity_weights = 0;
   uint64_t sparse_sums = 0;
@@ -37,6 +38,8 @@ class GemmBackend {
   virtual ~GemmBackend() = default;
   /// True if this backend has a kernel for the form.
   virtual bool serves(const FormView& view) const = 0;
+  /// True if a kernel made for the form's layout and scheme runs it, not the scalar one.
+  virtual bool is_tuned_for(const FormView&) const { return false; }
   /// Bytes of packed codes that one slab should have.
   virtual uint64_t slab_bytes() const = 0;
   /// Each weight of the slab through identity activations.

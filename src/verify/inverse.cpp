@@ -8,11 +8,11 @@
 #include "kernels/layouts/sf128x4.h"
 #include "src/verify/engine_inverse.h"
 #include "src/verify/mma64_inverse.h"
+#include "src/verify/plain_form.h"
 
 namespace imp::verify {
 namespace {
 
-using artifact::ComponentKind;
 using layouts::LayoutId;
 
 namespace sf = layouts::sf128x4;
@@ -43,35 +43,6 @@ Result<CanonicalSlab> invert_native(const FormView& view, const StoredSlab& slab
     else if (slab.scales[at] != std::byte{0})
       return inverse_error(view, "padding of the scales is not zero", slab, row);
   }
-  return out;
-}
-
-Result<std::vector<std::byte>> canonical_of(const FormView& view, const quant::PlaneCoding& coding,
-                                            const std::vector<std::byte>& stored) {
-  std::vector<std::byte> out(quant::canonical_bytes(coding));
-  Status status = quant::to_canonical(coding, stored, out);
-  if (status.ok()) return out;
-  Error error = std::move(status).error();
-  error.file = view.reader.path();
-  error.tensor = view.name();
-  return error;
-}
-
-Result<CanonicalSlab> invert_plain(const FormView& view, const StoredSlab& slab) {
-  CanonicalSlab out = slab;
-  const auto encoding = static_cast<quant::Encoding>(view.form.dialect);
-  if (encoding == quant::Encoding::kRows) return out;
-  IMP_ASSIGN(out.codes, canonical_of(view,
-                                     plane_coding(view.operand, ComponentKind::kCodes, Dtype::kU8,
-                                                  encoding, slab.rows),
-                                     slab.codes));
-  if (slab.zero_points.empty()) return out;
-  const auto of_zero_points =
-      encoding == quant::Encoding::kWords ? quant::Encoding::kWordsAlongN : encoding;
-  IMP_ASSIGN(out.zero_points, canonical_of(view,
-                                           plane_coding(view.operand, ComponentKind::kZeroPoint,
-                                                        Dtype::kU8, of_zero_points, slab.rows),
-                                           slab.zero_points));
   return out;
 }
 

@@ -40,6 +40,14 @@ Status check_scalar(const FormView& view, const ScalarRecord& scalar, const char
   return {};
 }
 
+/// Scalars of the index that no vector of the form repeats.
+Status check_multipliers(const FormView& view) {
+  for (const artifact::PartRecord& part : view.reader.parts_of(view.operand))
+    for (uint64_t e = 0; e < part.multiplier_count; ++e)
+      IMP_TRY(check_scalar(view, view.reader.scalars()[part.first_multiplier + e], "multiplier"));
+  return check_engine_multiplier(view);
+}
+
 /// The f32 vector of the payload against the scalars of the index.
 Status check_vector(const FormView& view, ComponentKind kind, const char* what) {
   const auto parts = view.reader.parts_of(view.operand);
@@ -157,7 +165,7 @@ Status check_form(const FormView& view, const PlaneTable& planes) {
         view, {ComponentKind::kBias, static_cast<Dtype>(bias->dtype), {view.operand.n}}));
   const bool one = view.is_engine() && model::has_two_levels(view.scheme());
   IMP_TRY(one || has_folded_multiplier(view)
-              ? check_engine_multiplier(view)
+              ? check_multipliers(view)
               : check_vector(view, ComponentKind::kMultiplier, "multiplier"));
   return check_vector(view, ComponentKind::kInputScale, "input scale");
 }

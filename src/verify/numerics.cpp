@@ -63,10 +63,12 @@ void run_units(const artifact::Reader& reader, const std::vector<Unit>& units,
   problems.add(queue.drain());
 }
 
-uint64_t count_forms(const std::vector<Unit>& units, const GemmBackend* backend) {
+uint64_t count_forms(const artifact::Reader& reader, const std::vector<Unit>& units,
+                     const GemmBackend* backend, bool tuned_alone = false) {
   std::set<uint32_t> forms;
   for (const Unit& unit : units)
-    if (unit.backend == backend) forms.insert(unit.form);
+    if (unit.backend == backend && (!tuned_alone || backend->is_tuned_for(view_of(reader, unit))))
+      forms.insert(unit.form);
   return forms.size();
 }
 
@@ -82,8 +84,11 @@ NumericsCounts check_numerics(const artifact::Reader& reader, const std::vector<
   if (cuda != nullptr)
     run_units(reader, units, cuda, std::min(threads, kCudaThreads), counts, problems);
   run_units(reader, units, cpu.get(), threads, counts, problems);
-  counts.cuda_forms = cuda != nullptr ? count_forms(units, cuda) : 0;
-  counts.cpu_forms = count_forms(units, cpu.get());
+  if (cuda != nullptr) {
+    counts.cuda_forms = count_forms(reader, units, cuda);
+    counts.tuned_forms = count_forms(reader, units, cuda, true);
+  }
+  counts.cpu_forms = count_forms(reader, units, cpu.get());
   counts.operands = counts.cuda_forms + counts.cpu_forms;
   return counts;
 }

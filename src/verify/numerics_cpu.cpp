@@ -6,6 +6,7 @@
 #include "kernels/cpu/gemm.h"
 #include "src/verify/comparisons.h"
 #include "src/verify/reference.h"
+#include "src/verify/slab_weight.h"
 
 namespace imp::verify {
 namespace {
@@ -16,34 +17,9 @@ constexpr uint64_t kSlabBytes = 1u << 20;
 constexpr uint64_t kSparseRows = 16;  // rows of X
 constexpr uint64_t kRandomRows = 4;
 
-kernels::PackedWeight packed_weight(const FormView& view, const StoredSlab& slab) {
-  kernels::PackedWeight weight;
-  weight.layout = view.form.layout;
-  weight.scheme = view.operand.scheme;
-  if (const auto* codes = view.reader.find_component(view.form, artifact::ComponentKind::kCodes))
-    weight.dtype = static_cast<Dtype>(codes->dtype);
-  weight.codes = slab.codes;
-  weight.block_scale = slab.scales;
-  weight.zero_point = slab.zero_points;
-  weight.group_min = slab.mins;
-  weight.super_scale = slab.super_scales;
-  weight.super_min = slab.super_mins;
-  weight.lut = slab.lut;
-  weight.scale_dtype = scale_dtype(view);
-  weight.group_size = view.operand.group_size;
-  weight.group_rows = view.operand.group_rows;
-  weight.encoding = view.form.dialect;
-  weight.n = slab.rows;
-  weight.k = view.operand.k;
-  return weight;
-}
-
 class CpuBackend : public GemmBackend {
  public:
-  bool serves(const FormView& view) const override {
-    return has_reference(view) &&
-           kernels::cpu_gemm_supports(view.form.layout, view.operand.scheme, view.form.dialect);
-  }
+  bool serves(const FormView& view) const override { return has_reader(view); }
   uint64_t slab_bytes() const override { return kSlabBytes; }
 
   Status check_identity(const SlabUnderTest& slab, NumericsCounts& counts) override {

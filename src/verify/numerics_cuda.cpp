@@ -9,6 +9,7 @@
 #include "src/verify/comparisons.h"
 #include "src/verify/device_slab.h"
 #include "src/verify/reference.h"
+#include "src/verify/slab_weight.h"
 
 namespace imp::verify {
 namespace {
@@ -21,6 +22,8 @@ constexpr uint64_t kIdentityRows = 256;  // rows of X: one launch per so many co
 /// Both sides of each switch between kernels and token tiles (kernels/gemm).
 constexpr uint64_t kRegimeRows[] = {1, 8, 16, 17, 32, 33, 64, 65, 128, 256, 300};
 constexpr uint64_t kMostRegimeRows = kRegimeRows[std::size(kRegimeRows) - 1];
+/// The scalar kernel takes 16 rows at once.
+constexpr uint64_t kScalarRegimeRows[] = {1, 16, 17, 33};
 constexpr uint64_t kSumRows[] = {1, 8, 16, 17, 32, 64, 65};
 
 /// One way to call the GEMM.
@@ -34,6 +37,11 @@ CheckName check_name(const char* check, const Variant& variant) {
   return {std::string(check) + " activations on cuda (" +
           std::string(kernels::gemm_kernel_name(variant.kernel)) + ", " +
           (variant.f16 ? "f16" : "bf16") + ", m " + std::to_string(variant.m) + ")"};
+}
+
+/// Of sum_bound.
+double unit_of(const Variant& variant) {
+  return variant.kernel == GemmKernel::kScalar ? kRoundingUnit : kTensorCoreUnit;
 }
 
 /// Unscaled weights of the slab, [rows, K].
@@ -87,16 +95,12 @@ class CudaBackend : public GemmBackend {
         stream_(std::move(stream)) {}
 
   bool serves(const FormView& view) const override {
-    if ((view.form.targets & target_mask_) == 0 || !has_reference(view)) return false;
-    kernels::GemmCall call;
-    call.weight = weight_shape(view);
-    call.m = 1;
-    call.x_stride = round_up(view.operand.k, 8);
-    call.y_type = kernels::Float::kF32;
-    call.y_stride = view.operand.n;
-    const auto bytes = kernels::gemm_workspace_bytes(call, device_);
-    // Any other refusal is a fault to be seen, not a reason to use the CPU.
-    return bytes.ok() || bytes.error().kind != ErrorKind::kUnsupportedLayout;
+    return has_reader(view) && kernel_for(view, GemmKernel::kScalar).ok();
+  }
+  bool is_tuned_for(const FormView& view) const override {
+    if ((view.form.targets & target_mask_) == 0) return false;
+    const Result<GemmKernel> kernel = kernel_for(view, GemmKernel::kAuto);
+    return kernel.ok() && *kernel != GemmKernel::kScalar;
   }
   uint64_t slab_bytes() const override { return kSlabBytes; }
 
@@ -118,6 +122,26 @@ class CudaBackend : public GemmBackend {
     return std::move(error).in_file(slab.view.reader.path());
   }
 
+  /// What a call that asks for `kernel` runs on this device. A shape that this refuses is a fault
+  /// to be seen when the form is judged, not a reason to leave it to the CPU.
+  Result<GemmKernel> kernel_for(const FormView& view, GemmKernel kernel) const {
+    kernels::GemmCall call;
+    call.weight = weight_shape(view);
+    call.m = 1;
+    call.x_stride = round_up(view.operand.k, 8);
+    call.y_type = kernels::Float::kF32;
+    call.y_stride = view.operand.n;
+    call.kernel = kernel;
+    Result<GemmKernel> chosen = kernels::choose_gemm_kernel(call, device_);
+    if (chosen.ok() || chosen.error().kind == ErrorKind::kUnsupportedLayout) return chosen;
+    return kernel;
+  }
+
+  /// The library's choice, or the scalar kernel for what the file does not serve this card with.
+  GemmKernel usual_kernel(const FormView& view) const {
+    return is_tuned_for(view) ? GemmKernel::kAuto : GemmKernel::kScalar;
+  }
+
   Status identity(const SlabUnderTest& slab, NumericsCounts& counts) {
     const uint64_t k = slab.view.operand.k;
     IMP_ASSIGN(const DeviceSlab device, DeviceSlab::upload(slab, stream_.handle()));
@@ -125,9 +149,10 @@ class CudaBackend : public GemmBackend {
                DeviceIdentity::create(k, kIdentityRows, false, stream_.handle()));
     const std::vector<float> weights = dequantised(slab);
     const std::vector<float> multipliers = row_multipliers(slab.view, slab.stored);
+    const GemmKernel kernel = usual_kernel(slab.view);
     std::vector<float> y;
     for (uint64_t column0 = 0; column0 < k; column0 += kIdentityRows) {
-      const Variant variant{GemmKernel::kAuto, false, std::min(kIdentityRows, k - column0)};
+      const Variant variant{kernel, false, std::min(kIdentityRows, k - column0)};
       IMP_TRY(multiply(device.weight, x.window(column0), x.stride(), variant, y));
       std::vector<uint64_t> columns(variant.m);
       std::iota(columns.begin(), columns.end(), column0);
@@ -155,7 +180,7 @@ class CudaBackend : public GemmBackend {
     IMP_TRY(multiply(device.weight, sum_case.device.x, sum_case.device.stride, variant, y));
     for (const ReferenceSums& want : sum_case.want) {
       IMP_TRY(compare_sums(slab, check_name(sum_case.check, variant), want, variant.m, multipliers,
-                           sum_case.tolerance, kTensorCoreUnit, {y.data(), slab.stored.rows, 1}));
+                           sum_case.tolerance, unit_of(variant), {y.data(), slab.stored.rows, 1}));
       compared += variant.m * want.rows;
     }
     return {};
@@ -164,6 +189,7 @@ class CudaBackend : public GemmBackend {
   Status sums(const SlabUnderTest& slab, NumericsCounts& counts) {
     std::mt19937_64 random = random_of(slab);
     Variant variant;
+    variant.kernel = usual_kernel(slab.view);
     variant.m = kSumRows[random() % std::size(kSumRows)];
     variant.f16 = random() % 2 != 0;
     const uint64_t k = slab.view.operand.k;
@@ -179,10 +205,16 @@ class CudaBackend : public GemmBackend {
   }
 
   /// Kernels that this device has for `m` rows; one that then refuses is a failure.
-  std::vector<GemmKernel> kernels_for(uint64_t m) const {
-    std::vector<GemmKernel> list{GemmKernel::kAuto, GemmKernel::kMmaTiled};
-    if (m <= kernels::kMaxDecodeRows) list.push_back(GemmKernel::kMmaDecode);
-    if (device_.sm == 90) list.push_back(GemmKernel::kWgmma);
+  std::vector<GemmKernel> kernels_for(const FormView& view, uint64_t m) const {
+    const bool for_scalar = std::ranges::find(kScalarRegimeRows, m) != std::end(kScalarRegimeRows);
+    if (!is_tuned_for(view))
+      return for_scalar ? std::vector{GemmKernel::kScalar} : std::vector<GemmKernel>{};
+    std::vector<GemmKernel> list;
+    for (const GemmKernel kernel :
+         {GemmKernel::kAuto, GemmKernel::kMmaTiled, GemmKernel::kMmaDecode, GemmKernel::kWgmma})
+      if (kernel_for(view, kernel).ok() &&
+          (kernel != GemmKernel::kMmaDecode || m <= kernels::kMaxDecodeRows))
+        list.push_back(kernel);
     return list;
   }
 
@@ -211,7 +243,7 @@ class CudaBackend : public GemmBackend {
     for (const bool f16 : {false, true}) {
       IMP_ASSIGN(const RegimeCases cases, regime_cases(slab, f16));
       for (const uint64_t m : kRegimeRows)
-        for (const GemmKernel kernel : kernels_for(m)) {
+        for (const GemmKernel kernel : kernels_for(slab.view, m)) {
           const Variant variant{kernel, f16, m};
           IMP_TRY(multiply(device.weight, cases.one_hot.x, cases.one_hot.stride, variant, y));
           IMP_TRY(compare_window(slab, check_name("identity", variant), weights, multipliers,

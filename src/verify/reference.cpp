@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "src/model/weight_format.h"
+#include "src/quant/ggml_blocks.h"
 #include "src/verify/engine_form.h"
 #include "src/verify/engine_reference.h"
 
@@ -18,6 +19,7 @@ quant::WeightFormat format_of(const FormView& view) {
   quant::WeightFormat format = model::weight_format(scheme);
   format.code_dtype = scheme == Scheme::kF32   ? Dtype::kF32
                       : scheme == Scheme::kF16 ? Dtype::kF16
+                      : scheme == Scheme::kF64 ? Dtype::kF64
                                                : Dtype::kBF16;
   if (!model::is_quantized(scheme)) format.bits = dtype_bits(format.code_dtype);
   format.rows = 1;
@@ -48,15 +50,16 @@ uint32_t kernel_bits(const artifact::ScalarRecord& scalar, ComponentKind kind) {
 }
 
 bool has_reference(const FormView& view) {
-  if (view.layout() == layouts::LayoutId::kPlain && !has_plain_rows(view)) return false;
-  // Blocks are decoded by nobody here but the reference itself.
-  if (model::blocks_type(view.scheme())) return false;
+  if (view.layout() == layouts::LayoutId::kPlain &&
+      quant::encoding_name(static_cast<quant::Encoding>(view.form.dialect)) == "?")
+    return false;
   if (model::is_quantized(view.scheme())) return can_invert(view);
   switch (view.scheme()) {
     case Scheme::kBf16:
     case Scheme::kF16:
     case Scheme::kF32:
-      return view.form.dialect == 0;
+    case Scheme::kF64:
+      return true;
     default:
       return false;
   }
@@ -101,6 +104,11 @@ std::vector<float> kernel_multipliers(const FormView& view, const StoredSlab& sl
 void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t row,
                   std::vector<float>& out) {
   if (view.is_engine()) return engine_row(view, canonical, row, out);
+  if (const auto type = model::blocks_type(view.scheme())) {
+    const uint64_t bytes = model::code_columns(view.scheme(), view.operand.k);
+    out.resize(view.operand.k);
+    return quant::decode_blocks(*type, Bytes(canonical.codes).subspan(row * bytes, bytes), out);
+  }
   const quant::WeightFormat format = format_of(view);
   const auto from = [&](ComponentKind kind, Dtype dtype, uint64_t rows) -> Bytes {
     const std::vector<std::byte>& plane = canonical.of(kind);
@@ -117,8 +125,8 @@ void unscaled_row(const FormView& view, const CanonicalSlab& canonical, uint64_t
   planes.mins = from(ComponentKind::kGroupMin, format.scale_dtype, first);
   planes.super_scales = from(ComponentKind::kSuperScale, Dtype::kF16, first);
   planes.super_mins = from(ComponentKind::kSuperMin, Dtype::kF16, first);
-  // Columns of a form are in the order of their groups.
-  const auto groups = quant::column_groups(format, {});
+  // Columns of a form are in the order of their groups, but where plain keeps the source's.
+  const auto groups = quant::column_groups(format, canonical.group_index);
   std::vector<double> exact(format.columns);
   quant::decode_rows(format, planes, *groups, {}, exact);
   out.resize(exact.size());

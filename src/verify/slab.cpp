@@ -12,6 +12,7 @@
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/checked.h"
 #include "src/verify/engine_form.h"
+#include "src/verify/plain_form.h"
 
 namespace imp::verify {
 namespace {
@@ -24,14 +25,6 @@ using quant::Encoding;
 
 namespace mma64 = layouts::mma64_nvfp4;
 namespace sf = layouts::sf128x4;
-
-/// How a plain form that has rows holds a plane.
-Encoding plain_encoding(const FormView& view, ComponentKind plane) {
-  const auto codes = static_cast<Encoding>(view.form.dialect);
-  if (plane == ComponentKind::kCodes) return codes;
-  if (plane != ComponentKind::kZeroPoint || codes == Encoding::kRows) return Encoding::kRows;
-  return codes == Encoding::kWords ? Encoding::kWordsAlongN : codes;
-}
 
 uint64_t mma64_bytes(const FormView& view, ComponentKind plane, Dtype dtype, uint64_t rows) {
   if (plane == ComponentKind::kCodes)
@@ -79,7 +72,10 @@ Status read_plane(const FormView& view, ComponentKind plane, StoredSlab& slab) {
                  view.reader.path(), view.name()};
   const auto dtype = static_cast<Dtype>(component->dtype);
   std::vector<std::byte>& out = slab.of(plane);
-  out.resize(stored_bytes(view, plane, dtype, slab.rows));
+  if (view.layout() == LayoutId::kPlain && !quant::has_canonical(plain_encoding(view, plane)))
+    out.resize(expert_bytes(view, *component));
+  else
+    out.resize(stored_bytes(view, plane, dtype, slab.rows));
   return view.reader.read_component(
       *component,
       slab.expert * component->expert_stride_bytes + stored_bytes(view, plane, dtype, slab.row0),
@@ -171,8 +167,15 @@ uint64_t slab_end(const FormView& view, uint64_t row0, uint64_t step) {
   return step < end - row0 ? row0 + step : end;
 }
 
-uint64_t slab_rows(const FormView& view, uint64_t bytes) {
+uint64_t slab_unit_rows(const FormView& view) {
   const uint64_t unit = std::lcm(kSlabUnitRows, view.group_rows());
+  if (view.layout() != LayoutId::kPlain) return unit;
+  const uint64_t of_planes = plain_unit_rows(view);
+  return of_planes == 0 ? view.operand.n : std::lcm(unit, of_planes);
+}
+
+uint64_t slab_rows(const FormView& view, uint64_t bytes) {
+  const uint64_t unit = slab_unit_rows(view);
   const ComponentRecord* codes = component_of(view, ComponentKind::kCodes);
   const Dtype dtype = codes == nullptr ? Dtype::kU8 : static_cast<Dtype>(codes->dtype);
   const uint64_t unit_bytes = stored_bytes(view, ComponentKind::kCodes, dtype, unit);
@@ -183,14 +186,6 @@ bool can_invert(const FormView& view) {
   if (view.layout() == LayoutId::kPlain) return true;
   const auto* variant = layouts::find_variant(view.layout(), view.operand.scheme);
   return variant != nullptr && variant->scheme != layouts::kEveryScheme;
-}
-
-bool has_plain_rows(const FormView& view) {
-  const auto encoding = static_cast<Encoding>(view.form.dialect);
-  if (encoding == Encoding::kRows || encoding == Encoding::kSignedBytes ||
-      encoding == Encoding::kWords)
-    return view.reader.find_component(view.form, ComponentKind::kGroupIndex) == nullptr;
-  return false;
 }
 
 Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row0, uint64_t rows) {
@@ -208,6 +203,7 @@ Result<StoredSlab> read_slab(const FormView& view, uint64_t expert, uint64_t row
     if (view.reader.find_component(view.form, plane) != nullptr || view.needs(plane))
       IMP_TRY(read_plane(view, plane, slab));
   }
+  if (view.layout() == LayoutId::kPlain) IMP_TRY(read_plain_extras(view, slab));
   if (const auto* lut = view.reader.find_component(view.form, ComponentKind::kLut)) {
     slab.lut.resize(std::size(quant::kIq4NlValues));
     IMP_TRY(view.reader.read_component(*lut, 0, slab.lut));

@@ -65,6 +65,7 @@ struct SlabPlanes {
   std::vector<std::byte> mins{};
   std::vector<std::byte> super_scales{};
   std::vector<std::byte> super_mins{};
+  std::vector<std::byte> group_index{};  ///< of plain, of all columns
   uint64_t expert = 0;
   uint64_t row0 = 0;
   uint64_t rows = 0;
@@ -84,8 +85,10 @@ inline constexpr artifact::ComponentKind kGroupPlanes[] = {
 /// bytes as stored (padding included). What an engine's layout strides lies piece after piece, as
 /// in a matrix of these rows alone.
 struct StoredSlab : SlabPlanes {
-  uint64_t padded_rows = 0;        ///< rows with the layout's padding
-  std::vector<std::byte> lut{};    ///< component of that name
+  uint64_t padded_rows = 0;      ///< rows with the layout's padding
+  std::vector<std::byte> lut{};  ///< components of that name
+  std::vector<std::byte> bitmask{};
+  std::vector<std::byte> row_offsets{};
   std::vector<float> multipliers;  ///< of each part, as the form holds them for this expert
 };
 
@@ -93,8 +96,10 @@ struct StoredSlab : SlabPlanes {
 /// an engine's layout scales and mins that are derived are there too, [rows, groups].
 using CanonicalSlab = SlabPlanes;
 
-/// Rows of a slab that holds about `bytes` of codes; a multiple of kSlabUnitRows and of the rows
-/// under a scale.
+/// Slabs begin at multiples of this: kSlabUnitRows, the rows under a scale, and those that the
+/// encodings of a plain form pack together; all rows where they cannot be cut.
+uint64_t slab_unit_rows(const FormView& view);
+/// Rows of a slab that holds about `bytes` of codes; a multiple of slab_unit_rows.
 uint64_t slab_rows(const FormView& view, uint64_t bytes);
 /// The row behind the slab of at most `step` rows that begins at `row0`: slabs end where the layout
 /// pads, inside the operand too.
@@ -112,10 +117,6 @@ Result<CanonicalSlab> invert(const FormView& view, const StoredSlab& slab,
 
 /// True if this level knows the inverse of (layout, scheme).
 bool can_invert(const FormView& view);
-/// True if the rows of a plain form can be read as slabs: its planes lie row by row, in a packing
-/// that backends read.
-bool has_plain_rows(const FormView& view);
-
 /// Bytes of a block of mma64. REQUIRES: can_invert.
 uint64_t mma64_block_bytes(model::Scheme scheme);
 

@@ -30,7 +30,7 @@ void add_units(const FormView& view, const Unit& whole, std::vector<Unit>& units
 /// The last rows of a form: where padding begins, if there is any.
 Unit regime_unit(const FormView& view, Unit unit) {
   const uint64_t most = slab_rows(view, kRegimeBytes), n = view.operand.n;
-  unit.row0 = n > most ? round_up(n - most, kSlabUnitRows) : 0;
+  unit.row0 = n > most ? round_up(n - most, slab_unit_rows(view)) : 0;
   // Where gate and up are padded each for itself a slab begins with one of them.
   for (uint64_t row = 0; row < n; row = slab_end(view, row, n))
     if (slab_end(view, row, n) == n)

@@ -133,8 +133,20 @@ class Usage(Cli):
             self.assertIn(f'sm_{sm} ', out)
         rc, out, _ = run('imp-convert', '--list-layouts')
         self.assertEqual(rc, 0)
-        for layout in ('plain', 'mma64', 'native'):
-            self.assertIn(layout + ' (version', out)
+        for layout in ('plain', 'mma64', 'native', 'marlin', 'marlin_a0', 'max_sm8x', 'machete4', 'machete8'):
+            self.assertIn('\n' + layout + ' (version', '\n' + out)
+        rc, out, _ = run('imp-convert', '--list-layouts', '--json')
+        self.assertEqual(rc, 0)
+        marlin = [layout for layout in json.loads(out) if layout['name'] == 'marlin'][0]
+        self.assertEqual([s['scheme'] for s in marlin['schemes']], ['nvfp4', 'mxfp4', 'fp8', 'int4', 'int8'])
+        self.assertIn('flushed', marlin['exceptions'])
+
+    def test_readme_has_the_table_of_layouts(self):
+        rc, table, _ = run('imp-convert', '--list-layouts', '--markdown')
+        self.assertEqual(rc, 0)
+        self.assertEqual(table.count('\n'), 2 + 27)
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'README.md'), encoding='utf-8') as f:
+            self.assertIn('\n' + table + '\n', f.read())
 
     def test_readme_has_the_table_of_types(self):
         rc, table, _ = run('imp-convert', '--list-types')
@@ -174,6 +186,34 @@ class Convert(Cli):
             for name in os.listdir(sample):
                 if not name.endswith('.safetensors'):
                     self.assertEqual(read(os.path.join(folder, name)), read(os.path.join(sample, name)), name)
+
+    def test_a_layout_of_another_engine_and_what_it_flushes(self):
+        artifact, refused = self.path('marlin.imp'), self.path('refused.imp')
+        rc, out, err = run('imp-convert', self.odd, artifact, '--layout', 'marlin', '--json')
+        self.assertEqual(rc, 0, err)
+        flushed = json.loads(out)['flushed_scales']
+        self.assertGreater(flushed, 0)
+        self.assertIn(f'{flushed} block scales in ', err)
+        rc, _, err = run('imp-convert', self.odd, refused, '-q', '--layout', 'marlin', '--max-flushed', flushed - 1)
+        self.assertEqual(rc, 4)
+        self.assertIn(f'{flushed} block scales are flushed by the layout, {flushed - 1} are allowed', err)
+        self.assertEqual(os.listdir(self.tmp), ['marlin.imp'])
+        rc, out, err = run('imp-inspect', artifact)
+        self.assertIn(f'{flushed} flushed', out)
+        rc, _, err = run('imp-verify', artifact, '--source', self.odd)
+        self.assertEqual(rc, 0, err)
+        rc, _, err = run('imp-unpack', artifact, self.path('back'))
+        self.assertEqual(rc, 0, err)
+        for name in os.listdir(self.odd):
+            self.assertEqual(read(os.path.join(self.path('back'), name)), read(os.path.join(self.odd, name)), name)
+
+    def test_what_a_layout_does_not_hold_is_said(self):
+        rc, out, err = run('imp-convert', self.odd, self.path('x.imp'), '--layout', 'max_sm8x', '--target', 'sm_89', '--dry-run')
+        self.assertEqual(rc, 0, err)
+        self.assertIn('not max_sm8x: N must be a multiple of 64', out)
+        rc, out, err = run('imp-convert', self.odd, self.path('x.imp'), '--layout', 'max_sm8x', '--target', 'sm_89', '--json')
+        self.assertEqual(rc, 0, err)
+        self.assertIn(f'{json.loads(out)["operands_not_in_layout"]} operands keep a default form', err)
 
     def test_same_bytes_for_threads_folders_and_target_order(self):
         first = read(self.converted('--target', 'sm_89', '--target', 'sm_120', '-j', 1))

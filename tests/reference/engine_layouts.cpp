@@ -39,6 +39,11 @@ NibblePlace in_marlin_tile4(size_t n, size_t k) {
   return {word * 4 + nib / 2, 4 * (nib % 2)};
 }
 
+uint64_t up(uint64_t value, uint64_t unit) {
+  while (value % unit != 0) ++value;
+  return value;
+}
+
 size_t group_perm(size_t n) { return 64 * (n / 64) + 8 * (n % 8) + (n % 64) / 8; }
 size_t single_perm(size_t n) {
   return 32 * (n / 32) + 8 * ((n % 8) / 2) + 2 * ((n % 32) / 8) + n % 2;
@@ -165,13 +170,14 @@ uint16_t max_scale_bits(uint8_t e4m3, float global) {
 }
 
 std::pair<uint64_t, uint64_t> marlin_padded_nk(uint64_t n, uint64_t k, uint64_t group) {
-  const auto up = [](uint64_t value, uint64_t unit) {
-    while (value % unit != 0) ++value;
-    return value;
-  };
   const std::pair<uint64_t, uint64_t> first{up(n, 64), up(k, std::lcm<uint64_t>(128, group))};
   const std::pair<uint64_t, uint64_t> second{up(n, 128), up(k, std::lcm<uint64_t>(64, group))};
   return second.first * second.second < first.first * first.second ? second : first;
+}
+
+uint64_t marlin_padded_intermediate(uint64_t intermediate, uint64_t hidden, uint64_t group) {
+  const uint64_t side = hidden % 128 == 0 ? 64 : 128;
+  return up(intermediate, std::lcm(side, group));
 }
 
 }  // namespace imp::reference

@@ -37,5 +37,7 @@ uint16_t max_scale_bits(uint8_t e4m3, float global);
 
 /// Marlin's padded N and K of a dense matrix: {N, K}.
 std::pair<uint64_t, uint64_t> marlin_padded_nk(uint64_t n, uint64_t k, uint64_t group);
+/// What an expert's intermediate size becomes.
+uint64_t marlin_padded_intermediate(uint64_t intermediate, uint64_t hidden, uint64_t group);
 
 }  // namespace imp::reference

@@ -2,18 +2,31 @@
 
 namespace imp::reference {
 
-ByteMatrix golden_codes() {
-  ByteMatrix codes{kGoldenRows, kGoldenColumns, {}};
-  for (Lcg31 random(1); codes.at.size() < kGoldenRows * kGoldenColumns;)
-    codes.at.push_back(static_cast<uint8_t>(random.next() & 15));
-  return codes;
+namespace {
+
+ByteMatrix filled(uint32_t seed, size_t columns, uint32_t (*element)(uint32_t)) {
+  ByteMatrix matrix{kGoldenRows, columns, {}};
+  for (Lcg31 random(seed); matrix.at.size() < kGoldenRows * columns;)
+    matrix.at.push_back(static_cast<uint8_t>(element(random.next())));
+  return matrix;
 }
 
+}  // namespace
+
+ByteMatrix golden_codes() {
+  return filled(1, kGoldenColumns, [](uint32_t r) { return r & 15; });
+}
+ByteMatrix golden_octets() {
+  return filled(2, kGoldenColumns, [](uint32_t r) { return r & 255; });
+}
 ByteMatrix golden_scales() {
-  ByteMatrix scales{kGoldenRows, kGoldenGroups, {}};
-  for (Lcg31 random(3); scales.at.size() < kGoldenRows * kGoldenGroups;)
-    scales.at.push_back(static_cast<uint8_t>(random.next() % 127));
-  return scales;
+  return filled(3, kGoldenGroups, [](uint32_t r) { return r % 127; });
+}
+ByteMatrix golden_zero_points() {
+  return filled(4, kGoldenGroups, [](uint32_t r) { return r & 15; });
+}
+ByteMatrix golden_e8m0_scales() {
+  return filled(5, kGoldenGroups / 2, [](uint32_t r) { return 100 + r % 40; });
 }
 
 ByteMatrix corner(const ByteMatrix& from, size_t rows, size_t columns) {

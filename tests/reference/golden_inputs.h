@@ -36,6 +36,11 @@ struct ByteMatrix {
 /// 256 x 256 codes 0..15 (seed 1) and 256 x 16 E4M3 scales 0..126 (seed 3).
 ByteMatrix golden_codes();
 ByteMatrix golden_scales();
+/// 256 x 256 codes 0..255 (seed 2), 256 x 16 zero points 0..15 (seed 4), 256 x 8 E8M0 scales
+/// 100..139 (seed 5).
+ByteMatrix golden_octets();
+ByteMatrix golden_zero_points();
+ByteMatrix golden_e8m0_scales();
 /// The first rows and columns of a matrix.
 ByteMatrix corner(const ByteMatrix& from, size_t rows, size_t columns);
 

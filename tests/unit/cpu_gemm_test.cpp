@@ -109,7 +109,7 @@ TEST(CpuGemm, SupportsWhatItHasReadersFor) {
     EXPECT_FALSE(cpu_gemm_supports(kMma64, scheme));
     EXPECT_FALSE(cpu_gemm_supports(kNative, scheme));
   }
-  EXPECT_FALSE(cpu_gemm_supports(4, kNvfp4));
+  EXPECT_FALSE(cpu_gemm_supports(9, kNvfp4));
   EXPECT_FALSE(cpu_gemm_supports(kPlain, 0));
   EXPECT_EQ(accumulator_unit(kMma64, kNvfp4), 16384.0f);
   EXPECT_EQ(accumulator_unit(kNative, kNvfp4), 1.0f);

@@ -34,12 +34,20 @@ TEST(CpuGemmVariants, Units) {
 TEST(CpuGemmVariants, SupportsTheseEncodingsOnly) {
   for (const VariantCase& c : variant_cases())
     EXPECT_TRUE(cpu_gemm_supports(c.layout, c.scheme, c.encoding)) << c.name();
-  for (const uint16_t scheme : {kNvfp4G32, kMxfp4, kMxfp8, kFp8})
-    for (uint16_t encoding = 1; encoding < 40; ++encoding)
-      EXPECT_FALSE(cpu_gemm_supports(kPlain, scheme, encoding));
+  // Registry "encodings": 4 and 5 are of zero points alone; 6 is of 4-bit integers, 7 to 9 are of
+  // floats, 10 and 11 of elements of whole bytes.
+  for (const uint16_t scheme : {kNvfp4G32, kMxfp4, kMxfp8})
+    for (uint16_t encoding = 0; encoding < 40; ++encoding)
+      EXPECT_EQ(cpu_gemm_supports(kPlain, scheme, encoding),
+                encoding == 0 || (encoding >= 7 && encoding <= 9));
+  for (uint16_t encoding = 0; encoding < 40; ++encoding)
+    EXPECT_EQ(cpu_gemm_supports(kPlain, kFp8, encoding),
+              encoding == 0 || (encoding >= 7 && encoding <= 11));
   for (const uint16_t scheme : {kInt4, kInt8}) {
-    for (uint16_t encoding = 3; encoding < 40; ++encoding)
-      EXPECT_FALSE(cpu_gemm_supports(kPlain, scheme, encoding));
+    for (uint16_t encoding = 0; encoding < 40; ++encoding)
+      EXPECT_EQ(
+          cpu_gemm_supports(kPlain, scheme, encoding),
+          encoding <= 3 || encoding == 10 || encoding == 11 || (encoding == 6 && scheme == kInt4));
     EXPECT_FALSE(cpu_gemm_supports(kMma64, scheme, kSignedEncoding));
     EXPECT_FALSE(cpu_gemm_supports(kNative, scheme));
   }

@@ -131,23 +131,23 @@ TEST(DequantThreads, NanScaleIsNan) {
 /// A call with everything in order; the pointers are never followed here.
 struct Call {
   explicit Call(uint16_t layout) {
-    operand.weight.layout = layout;
-    operand.weight.scheme = test::kNvfp4Scheme;
-    operand.weight.n = 128;
-    operand.weight.k = 64;
-    operand.weight.experts = 2;
-    operand.weight.blocks = memory;
-    operand.weight.expert_stride_bytes = 4608;
-    operand.weight.multiplier = reinterpret_cast<const float*>(memory);
-    operand.weight.parts = 2;
-    operand.weight.part_end = {64, 128};
-    operand.block_scale = memory;
-    operand.block_scale_stride_bytes = 512;
+    operand.layout = layout;
+    operand.scheme = test::kNvfp4Scheme;
+    operand.n = 128;
+    operand.k = 64;
+    operand.experts = 2;
+    operand.blocks = memory;
+    operand.expert_stride_bytes = 4608;
+    operand.multiplier = reinterpret_cast<const float*>(memory);
+    operand.parts = 2;
+    operand.part_end = {64, 128};
+    operand.block_scale.data = memory;
+    operand.block_scale.expert_stride_bytes = 512;
   }
   Status run() const { return dequantise(operand, expert, out, type, stride, nullptr); }
 
   alignas(16) std::byte memory[16] = {};
-  PackedOperand operand;
+  DeviceWeight operand;
   uint32_t expert = 1;
   void* out = memory;
   Float type = Float::kBf16;
@@ -178,49 +178,56 @@ TEST(DequantRefuses, NothingWrong) {
 TEST(DequantRefuses, NotTheStridesOfPlainPlanes) {
   if (cuda::built_in()) GTEST_SKIP() << "would launch on memory of the host";
   Call call(test::kPlainLayout);
-  call.operand.weight.expert_stride_bytes = 24;
-  call.operand.block_scale_stride_bytes = 3;
+  call.operand.expert_stride_bytes = 24;
+  call.operand.block_scale.expert_stride_bytes = 3;
   EXPECT_EQ(call.run().error().kind, ErrorKind::kNoDevice);
 }
 
 TEST(DequantRefuses, UnknownLayoutAndScheme) {
   constexpr ErrorKind kKind = ErrorKind::kUnsupportedLayout;
-  expect_refused(2, kKind, "layout 4", [](Call& c) { c.operand.weight.layout = 4; });
-  expect_refused(2, kKind, "scheme 3", [](Call& c) { c.operand.weight.scheme = 3; });
+  expect_refused(2, kKind, "layout 99", [](Call& c) { c.operand.layout = 99; });
+  expect_refused(2, kKind, "scheme 3", [](Call& c) { c.operand.scheme = 3; });
 }
 
 TEST(DequantRefuses, Shapes) {
   constexpr ErrorKind kKind = ErrorKind::kBadShape;
-  expect_refused(3, kKind, "[0, 64]", [](Call& c) { c.operand.weight.n = 0; });
-  expect_refused(3, kKind, "K is not a multiple of 16", [](Call& c) { c.operand.weight.k = 56; });
+  expect_refused(3, kKind, "[0, 64]", [](Call& c) { c.operand.n = 0; });
+  expect_refused(3, kKind, "K is not a multiple of 16", [](Call& c) { c.operand.k = 56; });
   expect_refused(3, kKind, "expert 2 of 2", [](Call& c) { c.expert = 2; });
   expect_refused(3, kKind, "output rows are 56", [](Call& c) { c.stride = 56; });
   expect_refused(3, kKind, "output", [](Call& c) { c.stride = 68; });
-  expect_refused(3, kKind, "2^31", [](Call& c) { c.operand.weight.n = uint64_t{1} << 32; });
+  expect_refused(3, kKind, "2^31", [](Call& c) { c.operand.n = uint64_t{1} << 32; });
 }
 
 TEST(DequantRefuses, Parts) {
   constexpr ErrorKind kKind = ErrorKind::kBadShape;
-  expect_refused(1, kKind, "0 parts", [](Call& c) { c.operand.weight.parts = 0; });
-  expect_refused(1, kKind, "9 parts", [](Call& c) { c.operand.weight.parts = 9; });
-  expect_refused(1, kKind, "the last part ends at row 64",
-                 [](Call& c) { c.operand.weight.parts = 1; });
-  expect_refused(1, kKind, "part 1 ends", [](Call& c) { c.operand.weight.part_end[1] = 64; });
-  expect_refused(2, kKind, "inside a block", [](Call& c) { c.operand.weight.part_end[0] = 63; });
+  expect_refused(1, kKind, "0 parts", [](Call& c) { c.operand.parts = 0; });
+  expect_refused(1, kKind, "9 parts", [](Call& c) { c.operand.parts = 9; });
+  expect_refused(1, kKind, "the last part ends at row 64", [](Call& c) { c.operand.parts = 1; });
+  expect_refused(1, kKind, "part 1 ends", [](Call& c) { c.operand.part_end[1] = 64; });
+  expect_refused(2, kKind, "inside a block", [](Call& c) { c.operand.part_end[0] = 63; });
 }
 
 TEST(DequantRefuses, Pointers) {
   constexpr ErrorKind kKind = ErrorKind::kBadShape;
-  expect_refused(3, kKind, "blocks or codes", [](Call& c) { c.operand.weight.blocks = nullptr; });
-  expect_refused(3, kKind, "blocks or codes",
-                 [](Call& c) { c.operand.weight.expert_stride_bytes = 24; });
-  expect_refused(3, kKind, "block_scale", [](Call& c) { c.operand.block_scale = nullptr; });
+  expect_refused(3, kKind, "blocks or codes", [](Call& c) { c.operand.blocks = nullptr; });
+  expect_refused(3, kKind, "blocks or codes", [](Call& c) { c.operand.expert_stride_bytes = 24; });
+  expect_refused(3, kKind, "block_scale", [](Call& c) { c.operand.block_scale.data = nullptr; });
   expect_refused(3, kKind, "block_scale",
-                 [](Call& c) { c.operand.block_scale_stride_bytes = 520; });
-  expect_refused(1, kKind, "multiple of 4",
-                 [](Call& c) { c.operand.weight.expert_stride_bytes = 6; });
-  expect_refused(3, kKind, "multiplier", [](Call& c) { c.operand.weight.multiplier = nullptr; });
+                 [](Call& c) { c.operand.block_scale.expert_stride_bytes = 520; });
+  expect_refused(1, kKind, "multiple of 4", [](Call& c) { c.operand.expert_stride_bytes = 6; });
+  expect_refused(3, kKind, "multiplier", [](Call& c) { c.operand.multiplier = nullptr; });
   expect_refused(3, kKind, "output", [](Call& c) { c.out = c.memory + 8; });
+  // Through a reader: every component that it asks for, and room for each expert.
+  const auto mxfp4 = [](Call& c) { c.operand.scheme = 18; };
+  expect_refused(3, kKind, "block_scale is null", [&](Call& c) {
+    mxfp4(c);
+    c.operand.block_scale.data = nullptr;
+  });
+  expect_refused(3, kKind, "expert stride 4095", [&](Call& c) {
+    mxfp4(c);
+    c.operand.expert_stride_bytes = 4095;
+  });
 }
 
 }  // namespace

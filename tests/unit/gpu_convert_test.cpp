@@ -72,13 +72,47 @@ TEST_F(GpuConvert, EveryFixtureGivesTheFileOfTheCpu) {
     }
 }
 
-/// Scales per 32, transposed stacks, interleaved rows, and variants that only the CPU packs.
+/// Scales per 32, transposed stacks, interleaved rows, codes of 8 bits, zero points, native bytes.
 TEST_F(GpuConvert, OtherSchemesGiveTheFileOfTheCpu) {
-  for (const char* name : {"modelopt-w4a8nvfp4-llama", "modelopt-other-nvfp4-gptoss",
-                           "other-mxfp4-gptoss", "ct-autoround-w4a16-llama-small"}) {
-    SCOPED_TRACE(name);
-    expect_same_file(options_for(fixture(name), {89, 120}));
-  }
+  for (const char* name :
+       {"modelopt-w4a8nvfp4-llama", "modelopt-other-nvfp4-gptoss", "other-mxfp4-gptoss",
+        "ct-autoround-w4a16-llama-small", "ct-autoround-int8w8a8-llama-small",
+        "ct-w8a8asym-static-llama-odd", "ct-w3a16asym-channel-llama-odd", "ct-mxfp4a16-llama-odd",
+        "modelopt-mxfp8-qwen3moe", "modelopt-fp8-llama-odd", "ct-fp8block-llama-odd",
+        "ct-v012-w4a16asym-g32-actordergroup-llama-small"})
+    for (const repack::Path path : {repack::Path::kWord, repack::Path::kMap}) {
+      SCOPED_TRACE(std::string(name) +
+                   (path == repack::Path::kMap ? " through the index map" : ""));
+      convert::Options options = options_for(fixture(name), {89, 120});
+      options.path = path;
+      expect_same_file(options);
+    }
+}
+
+/// Layouts of other engines, also with slots so small that a slab is cut.
+TEST_F(GpuConvert, EngineLayoutsGiveTheFileOfTheCpu) {
+  using plan::LayoutId;
+  const std::pair<const char*, LayoutId> cases[] = {
+      {"modelopt-nvfp4-llama", LayoutId::kMarlin},
+      {"modelopt-nvfp4-llama-odd", LayoutId::kMarlinA0},
+      {"modelopt-nvfp4-llama", LayoutId::kMaxSm8x},
+      {"modelopt-nvfp4-qwen3moe", LayoutId::kMarlin},
+      {"modelopt-mxfp4-qwen3moe", LayoutId::kMarlin},
+      {"ct-autoround-w4a16-llama-small", LayoutId::kMachete4},
+      {"ct-v012-w4a16asym-g32-actordergroup-llama-small", LayoutId::kMarlin},
+      {"ct-autoround-int8w8a8-llama-small", LayoutId::kMachete8},
+      {"ct-w8a8asym-static-llama-odd", LayoutId::kMarlin},
+      {"ct-fp8block-llama-odd", LayoutId::kMarlin},
+  };
+  for (const auto& [name, layout] : cases)
+    for (const uint64_t budget : {convert::kDeviceBudgetBytes, uint64_t{1} << 20}) {
+      SCOPED_TRACE(std::string(name) + ", layout " + std::to_string(static_cast<int>(layout)) +
+                   ", " + std::to_string(budget) + " bytes");
+      convert::Options options = options_for(fixture(name), {});
+      options.plan.layout = layout;
+      options.device_budget_bytes = budget;
+      expect_same_file(options);
+    }
 }
 
 TEST_F(GpuConvert, RaggedShapesAndManyLostGroups) {

@@ -1,11 +1,18 @@
 // Dequantisation on a card: every bit of every output type, every layout.
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <string>
 
 #include "kernels/dequant/dequant.h"
+#include "tests/unit/cpu_identity.h"
 #include "tests/unit/dequant_expected.h"
+#include "tests/unit/device_weight.h"
+#include "tests/unit/engine_weights.h"
+#include "tests/unit/gemm_variants.h"
+#include "tests/unit/ggml_weights.h"
 #include "tests/unit/gpu.h"
+#include "tests/unit/plain_weights.h"
 
 namespace imp::kernels {
 namespace {
@@ -28,8 +35,8 @@ cuda::DeviceBuffer on_device(Bytes host) {
 struct OnDevice {
   OnDevice(const Nvfp4Matrix& matrix, uint16_t layout, const test::Parts& parts) {
     const test::PackedForm form = test::pack_form(matrix, layout);
-    operand.weight.expert_stride_bytes = form.codes.size();
-    operand.block_scale_stride_bytes = form.scales.size();
+    operand.expert_stride_bytes = form.codes.size();
+    operand.block_scale.expert_stride_bytes = form.scales.size();
     std::vector<std::byte> codes = form.codes, scales = form.scales;
     codes.insert(codes.end(), form.codes.begin(), form.codes.end());
     scales.insert(scales.end(), form.scales.begin(), form.scales.end());
@@ -38,18 +45,18 @@ struct OnDevice {
     codes_ = on_device(codes);
     scales_ = on_device(scales);
     multipliers_ = on_device(std::as_bytes(std::span(multipliers)));
-    operand.weight.layout = layout;
-    operand.weight.scheme = test::kNvfp4Scheme;
-    operand.weight.n = matrix.codes.rows;
-    operand.weight.k = matrix.codes.columns;
-    operand.weight.experts = 2;
-    operand.weight.blocks = codes_.data();
-    operand.weight.multiplier = multipliers_.as<const float>();
-    operand.weight.parts = static_cast<uint32_t>(parts.end.size());
-    std::copy(parts.end.begin(), parts.end.end(), operand.weight.part_end.begin());
-    operand.block_scale = scales_.data();
+    operand.layout = layout;
+    operand.scheme = test::kNvfp4Scheme;
+    operand.n = matrix.codes.rows;
+    operand.k = matrix.codes.columns;
+    operand.experts = 2;
+    operand.blocks = codes_.data();
+    operand.multiplier = multipliers_.as<const float>();
+    operand.parts = static_cast<uint32_t>(parts.end.size());
+    std::copy(parts.end.begin(), parts.end.end(), operand.part_end.begin());
+    operand.block_scale.data = scales_.data();
   }
-  PackedOperand operand;
+  DeviceWeight operand;
 
  private:
   cuda::DeviceBuffer codes_, scales_, multipliers_;
@@ -136,6 +143,82 @@ TEST_F(GpuDequant, DamageIsSeen) {
     ASSERT_TRUE(cuda::copy_to_host(out, device_out.data(), nullptr).ok());
     ASSERT_TRUE(cuda::synchronize().ok());
     EXPECT_EQ(count_wrong(out, matrix, layout, parts, 1.0f, Float::kF32, 16), 1u);
+  }
+}
+
+/// Through the readers: value * (multiplier * unit), rounded to each type, the second expert with
+/// numbers of its own, nothing between or behind the rows.
+class GpuDequantReaders : public GpuDequant {
+ protected:
+  void expect_values(const PackedWeight& weight, const std::string& name) {
+    SCOPED_TRACE(name);
+    const imp::testing::Parts parts{{weight.n}, {0x1.9a3b57p-3f, 0x1.f00001p-2f}};
+    const imp::testing::DeviceOperand operand({weight, weight}, parts);
+    const std::vector<float> values = identity(weight);
+    const float unit = accumulator_unit(weight.layout, weight.scheme);
+    const uint64_t stride = (weight.k + 8 + 7) / 8 * 8;
+    for (const Float type : test::kFloats)
+      for (uint32_t expert = 0; expert < 2; ++expert) {
+        std::vector<std::byte> out((weight.n + 1) * stride * test::float_bytes(type), kUnwritten);
+        const cuda::DeviceBuffer device_out = on_device(out);
+        const Status status =
+            dequantise(operand.weight, expert, device_out.data(), type, stride, nullptr);
+        ASSERT_TRUE(status.ok()) << status.error().to_line();
+        ASSERT_TRUE(cuda::copy_to_host(out, device_out.data(), nullptr).ok());
+        ASSERT_TRUE(cuda::synchronize().ok());
+        uint32_t unwritten = 0;
+        std::memcpy(&unwritten, &out[out.size() - 4], test::float_bytes(type));
+        size_t wrong = 0;
+        for (uint64_t i = 0; i < (weight.n + 1) * stride; ++i) {
+          const uint64_t n = i / stride, k = i % stride;
+          const uint32_t got = element(out, i, type);
+          if (n >= weight.n || k >= weight.k) {
+            wrong += got == unwritten ? 0 : 1;
+            continue;
+          }
+          const float want = values[n * weight.k + k] * (parts.multiplier[expert] * unit);
+          if (!std::isnan(want)) wrong += got == test::rounded_bits(want, type) ? 0 : 1;
+        }
+        EXPECT_EQ(wrong, 0u) << "type " << static_cast<int>(type) << ", expert " << expert;
+      }
+  }
+};
+
+TEST_F(GpuDequantReaders, PackedVariants) {
+  uint32_t seed = 1;
+  for (const test::VariantCase& c : test::variant_cases()) {
+    if (c.n != 70 && c.n != 64) continue;
+    test::PackedVariant packed = test::make_variant(c, seed++);
+    packed.refresh();
+    expect_values(packed.weight, c.name());
+  }
+}
+
+TEST_F(GpuDequantReaders, CodesOfGgufBlocks) {
+  uint32_t seed = 1;
+  for (const test::ggml::Case& c : test::ggml::cases()) {
+    if (c.n != 77 || c.k != 256) continue;
+    const test::ggml::Packed packed(c, test::ggml::random_weight(c, seed++));
+    expect_values(packed.weight, c.name());
+  }
+}
+
+TEST_F(GpuDequantReaders, PlainForms) {
+  uint32_t seed = 1;
+  for (const test::plain::Case& c : test::plain::cases()) {
+    test::plain::Weight weight = test::plain::make(c, seed++);
+    weight.refresh();
+    expect_values(weight.weight, c.name());
+  }
+}
+
+TEST_F(GpuDequantReaders, LayoutsOfOtherEngines) {
+  uint32_t seed = 1;
+  for (const test::EngineCase& c : test::engine_cases()) {
+    test::EngineWeight made =
+        test::make_engine_weight(c, test::random_engine_elements(c, seed++), {1, 0.0123f});
+    made.refresh(c.machete());
+    expect_values(made.weight, c.name());
   }
 }
 

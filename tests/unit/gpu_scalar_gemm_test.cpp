@@ -8,9 +8,11 @@
 #include "src/quant/bf16.h"
 #include "src/quant/f16.h"
 #include "tests/unit/device_weight.h"
+#include "tests/unit/engine_weights.h"
 #include "tests/unit/gemm_variants.h"
 #include "tests/unit/ggml_weights.h"
 #include "tests/unit/gpu.h"
+#include "tests/unit/plain_weights.h"
 
 namespace imp::testing {
 namespace {
@@ -82,6 +84,7 @@ class GpuScalarGemm : public GpuTest {
     call.y = y_device.data();
     call.y_type = y_type;
     call.y_stride = n;
+    call.kernel = GemmKernel::kScalar;
     const auto workspace_bytes = kernels::gemm_workspace_bytes(call, device());
     EXPECT_TRUE(workspace_bytes.ok()) << workspace_bytes.error().to_line();
     if (!workspace_bytes.ok()) return std::vector<uint32_t>(x.m * n);
@@ -140,27 +143,25 @@ TEST_F(GpuScalarGemm, EveryGgufVariantHasTheBitsOfTheCpu) {
   }
 }
 
-TEST_F(GpuScalarGemm, UnquantisedValuesHaveTheBitsOfTheCpu) {
-  std::mt19937 random(4);
-  for (const auto& [scheme, dtype] : {std::pair{uint16_t{1}, Dtype::kF32},
-                                      {uint16_t{2}, Dtype::kF16},
-                                      {uint16_t{3}, Dtype::kBF16}}) {
-    PackedWeight weight;
-    weight.layout = test::kPlain;
-    weight.scheme = scheme;
-    weight.dtype = dtype;
-    weight.n = 70;
-    weight.k = 131;
-    std::vector<std::byte> codes;
-    for (uint64_t i = 0; i < weight.n * weight.k; ++i) {
-      const uint32_t bits = scheme == 2
-                                ? 0x3000 + random() % 0x1000
-                                : (0x3C000000 + random() % 0x08000000) >> (scheme == 3 ? 16 : 0);
-      for (uint32_t b = 0; b < (scheme == 1 ? 4u : 2u); ++b)
-        codes.push_back(static_cast<std::byte>(bits >> (8 * b)));
-    }
-    weight.codes = codes;
-    expect_cpu_bits(weight, 3, Float::kBf16, "scheme " + std::to_string(scheme));
+TEST_F(GpuScalarGemm, EveryPlainEncodingHasTheBitsOfTheCpu) {
+  uint32_t seed = 1;
+  for (const test::plain::Case& c : test::plain::cases()) {
+    test::plain::Weight weight = test::plain::make(c, seed);
+    weight.refresh();
+    expect_cpu_bits(weight.weight, 1 + seed % 20, seed % 2 == 0 ? Float::kBf16 : Float::kF16,
+                    c.name());
+    ++seed;
+  }
+}
+
+TEST_F(GpuScalarGemm, EveryLayoutOfOtherEnginesHasTheBitsOfTheCpu) {
+  uint32_t seed = 1;
+  for (const test::EngineCase& c : test::engine_cases()) {
+    test::EngineWeight made =
+        test::make_engine_weight(c, test::random_engine_elements(c, seed), {1, 0.0123f});
+    made.refresh(c.machete());
+    expect_cpu_bits(made.weight, 1 + seed % 20, Float::kBf16, c.name());
+    ++seed;
   }
 }
 
@@ -220,8 +221,9 @@ TEST_F(GpuScalarGemm, PartsBiasAndTypesOfY) {
 
 /// Rows of X sorted by expert, one expert without rows.
 TEST_F(GpuScalarGemm, Experts) {
-  const std::vector<test::PackedVariant> experts = {
-      int4_variant(70, 96, 5), int4_variant(70, 96, 6), int4_variant(70, 96, 7)};
+  std::vector<test::PackedVariant> experts;
+  for (const uint32_t seed : {5u, 6u, 7u}) experts.push_back(int4_variant(70, 96, seed));
+  for (test::PackedVariant& expert : experts) expert.refresh();  // its spans are into itself
   const DeviceOperand operand({experts[0].weight, experts[1].weight, experts[2].weight},
                               {{70}, {0.5f, 0.25f, 2.0f}});
   const std::vector<uint32_t> rows_end = {19, 19, 24};
@@ -284,21 +286,6 @@ TEST_F(GpuScalarGemm, DamageIsSeen) {
     EXPECT_EQ(differing, 1u);
     (*plane)[(*plane).size() / 4] ^= std::byte{2};
   }
-}
-
-/// A tuned format through the scalar kernel: the same weights.
-TEST_F(GpuScalarGemm, CanBeForcedWhereATunedKernelIs) {
-  test::PackedVariant packed = test::make_variant({test::kMma64, test::kNvfp4G32, 130, 288}, 13);
-  packed.refresh();
-  const DeviceOperand operand({packed.weight}, {{130}, {1.0f}});
-  const Activations x = random_x(Float::kF16, 3, 288, 14);
-  kernels::GemmCall call;
-  call.weight = operand.weight;
-  call.kernel = GemmKernel::kScalar;
-  const std::vector<uint32_t> y = run(call, x, Float::kF32);
-  const std::vector<float> sums = cpu_sums(packed.weight, x.values, 3);
-  for (size_t i = 0; i < y.size(); ++i)
-    ASSERT_EQ(std::bit_cast<float>(y[i]), sums[i] * 16384.0f) << i;
 }
 
 }  // namespace

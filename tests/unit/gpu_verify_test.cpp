@@ -7,6 +7,7 @@
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/conversion.h"
 #include "tests/unit/gpu.h"
+#include "tests/unit/llama_of_blocks.h"
 
 namespace imp::testing {
 namespace {
@@ -16,6 +17,41 @@ using verify::Level;
 using verify::Verdict;
 
 constexpr uint16_t kMma64 = 2;
+
+/// A checkpoint of each scheme and encoding beside NVFP4.
+constexpr const char* kFixturesOfOtherSchemes[] = {
+    "ct-autoround-int8w8a8-llama-small",
+    "ct-autoround-w4a16-llama-small",
+    "ct-dense-fakequant-llama-small",
+    "ct-fp8-kvfp8-llama-small",
+    "ct-fp8-weightonly-naive-llama-small",
+    "ct-fp8block-llama-odd",
+    "ct-mxfp4a16-llama-odd",
+    "ct-mxfp8a16-llama-small",
+    "ct-v012-sparse24-bf16-llama-small",
+    "ct-v012-sparse24-fp8dynamic-llama-small",
+    "ct-v012-sparse24-w8a8-llama-small",
+    "ct-v012-sparsebitmask-bf16-llama-small",
+    "ct-v012-w4a16-g32-actordergroup-qwen3moe",
+    "ct-v012-w4a16asym-g32-actordergroup-llama-small",
+    "ct-v012-w5a16-padded-llama-small",
+    "ct-w2a16-llama-small",
+    "ct-w3a16asym-channel-llama-odd",
+    "ct-w4a8-llama-small",
+    "ct-w8a8asym-static-llama-odd",
+    "modelopt-fp8-gptoss",
+    "modelopt-fp8-llama-odd",
+    "modelopt-fp8block-edge-llama",
+    "modelopt-int4-llama",
+    "modelopt-int8wo-qwen3moe",
+    "modelopt-mxfp4-qwen3moe",
+    "modelopt-mxfp8-qwen3moe",
+    "modelopt-w4a8awq-llama",
+    "other-bf16-gptoss",
+    "other-fp8block-ue8m0-qwen3",
+    "other-fp8block64-1block-qwen3moe",
+    "other-mxfp4-gptoss",
+};
 
 class GpuVerify : public GpuTest {
  protected:
@@ -68,29 +104,39 @@ TEST_F(GpuVerify, EveryFixturePassesOnTheCard) {
   }
 }
 
-TEST_F(GpuVerify, AutoTakesTheCardAndLeavesOtherFormsToTheCpu) {
-  const auto report =
-      verify(artifact_of(fixture("modelopt-nvfp4-llama-odd"), {90, 120}), Backend::kAuto);
-  expect_passed(report, "two targets");
-  EXPECT_EQ(report.backend, "cuda");
-  EXPECT_NE(report.at(Level::kNumerics).summary.find("without a kernel there on the CPU"),
-            std::string::npos)
-      << report.at(Level::kNumerics).summary;
+/// Native forms have no tuned kernel on these cards: the scalar one judges them.
+TEST_F(GpuVerify, AFileOfTwoTargetsRunsOnTheCardAsAWhole) {
+  for (const Backend backend : {Backend::kAuto, Backend::kCuda}) {
+    const auto report =
+        verify(artifact_of(fixture("modelopt-nvfp4-llama-odd"), {90, 120}), backend, true);
+    expect_passed(report, "two targets");
+    EXPECT_EQ(report.backend, "cuda");
+    const std::string& summary = report.at(Level::kNumerics).summary;
+    EXPECT_NE(summary.find("on the scalar kernel: "), std::string::npos) << summary;
+    EXPECT_EQ(summary.find(" 0 on the scalar kernel"), std::string::npos) << summary;
+    EXPECT_EQ(summary.find(" 0 on tuned kernels"), std::string::npos) << summary;
+    EXPECT_EQ(summary.find("on the CPU"), std::string::npos) << summary;
+  }
 }
 
-TEST_F(GpuVerify, FileForOtherCardsIsExit6NamingThem) {
+TEST_F(GpuVerify, AFileForOtherCardsIsJudgedByTheScalarKernel) {
   const std::string bytes = artifact_of(fixture("modelopt-nvfp4-llama-odd"), {120});
-  const auto report = verify(bytes, Backend::kCuda);
-  EXPECT_EQ(report.exit_code(), 6);
-  ASSERT_FALSE(report.at(Level::kStructure).problems.empty());
-  const Error& error = report.at(Level::kStructure).problems[0];
-  EXPECT_EQ(error.kind, ErrorKind::kNoFormForTarget);
-  EXPECT_NE(error.message.find("the file serves sm_100 sm_103 sm_110 sm_120 sm_121"),
-            std::string::npos)
-      << error.message;
-  const auto cpu = verify(bytes, Backend::kAuto);
-  expect_passed(cpu, "auto");
-  EXPECT_EQ(cpu.backend, "cpu");
+  const auto report = verify(bytes, Backend::kCuda, true);
+  expect_passed(report, "sm_120");
+  EXPECT_EQ(report.backend, "cuda");
+  const std::string& summary = report.at(Level::kNumerics).summary;
+  EXPECT_NE(summary.find(", 0 on tuned kernels, "), std::string::npos) << summary;
+}
+
+/// Every form that a converter writes for this card runs on it, whatever its scheme.
+TEST_F(GpuVerify, NoSchemeIsLeftToTheCpu) {
+  for (const char* name : kFixturesOfOtherSchemes) {
+    const auto report = verify(artifact_of(fixture(name), {90}), Backend::kCuda, true);
+    expect_passed(report, name);
+    const std::string& summary = report.at(Level::kNumerics).summary;
+    EXPECT_EQ(summary.find("content only"), std::string::npos) << name << ": " << summary;
+    EXPECT_EQ(summary.find("on the CPU"), std::string::npos) << name << ": " << summary;
+  }
 }
 
 TEST_F(GpuVerify, FlippedBitInTheFileNamesTheOperand) {
@@ -161,6 +207,71 @@ TEST_F(GpuVerifySlab, SoundSlabPassesEveryCheck) {
   // 11 numbers of rows, auto and tiled for all, wgmma on sm_90, decode for its few; two types.
   const uint64_t decode = kernels::kMaxDecodeRows == 16 ? 3 : 5;
   EXPECT_EQ(counts.kernel_shapes, 2 * (11 * (device().sm == 90 ? 3u : 2u) + decode));
+}
+
+TEST_F(GpuVerify, BlocksOfGgufRunOnTheCard) {
+  for (const GgmlType type : kTypesThatStayBlocks) {
+    const auto report =
+        verify(artifact_of(llama_of_blocks(type), {90}, false), Backend::kCuda, true);
+    expect_passed(report, std::string(ggml_type_info(type).name));
+  }
+}
+
+/// Other engines' layouts and plain, asked for by name: the scalar kernel reads them.
+TEST_F(GpuVerify, LayoutsByNameRunOnTheCard) {
+  using enum layouts::LayoutId;
+  constexpr std::pair<const char*, layouts::LayoutId> kCases[] = {
+      {"modelopt-nvfp4-llama", kMarlin},
+      {"modelopt-nvfp4-llama", kMarlinA0},
+      {"modelopt-nvfp4-llama", kMaxSm8x},
+      {"modelopt-nvfp4-qwen3moe", kMarlin},
+      {"ct-autoround-w4a16-llama-small", kMarlin},
+      {"ct-autoround-w4a16-llama-small", kMachete4},
+      {"ct-mxfp4a16-llama-odd", kMarlin},
+      {"ct-w2a16-llama-small", kPlain},
+      {"ct-v012-w5a16-padded-llama-small", kPlain},
+      {"ct-v012-w4a16asym-g32-actordergroup-llama-small", kPlain},
+      {"other-mxfp4-gptoss", kPlain},
+      {"modelopt-other-nvfp4-gptoss", kPlain}};
+  for (const auto& [name, layout] : kCases) {
+    convert::Options options = options_for(fixture(name), {90});
+    options.plan.layout = layout;
+    CollectingLog log;
+    const Result<std::string> bytes = convert_to_memory(options, log);
+    ASSERT_TRUE(bytes.ok()) << bytes.error().to_line();
+    const auto report = verify(*bytes, Backend::kCuda, true);
+    expect_passed(report,
+                  std::string(name) + ", layout " + std::to_string(static_cast<int>(layout)));
+    const std::string& summary = report.at(Level::kNumerics).summary;
+    EXPECT_EQ(summary.find("on the CPU"), std::string::npos) << summary;
+  }
+}
+
+/// The same checks on a form that has no tuned kernel.
+TEST_F(GpuVerify, NativeSlabIsJudgedByTheScalarKernel) {
+  const auto reader = open_bytes(folder_, artifact_of(fixture("modelopt-nvfp4-llama-odd"), {120}));
+  ASSERT_TRUE(reader.ok());
+  const auto& operand = reader->operands()[*reader->find_operand("model.layers.0.mlp.down_proj")];
+  const verify::FormView view{*reader, operand, reader->forms_of(operand)[0]};
+  ASSERT_TRUE(backend_->serves(view));
+  EXPECT_FALSE(backend_->is_tuned_for(view));
+  auto stored = verify::read_slab(view, 0, 128, 80);
+  ASSERT_TRUE(stored.ok());
+  const auto canonical = verify::invert(view, *stored);
+  ASSERT_TRUE(canonical.ok());
+  verify::NumericsCounts counts;
+  EXPECT_TRUE(backend_->check_identity({view, *stored, *canonical}, counts).ok());
+  const Status regimes = backend_->check_regimes({view, *stored, *canonical}, counts);
+  EXPECT_TRUE(regimes.ok()) << regimes.error().to_line();
+  EXPECT_EQ(counts.kernel_shapes, 2u * 4);  // four numbers of rows, two types
+  stored->codes[0] ^= std::byte{1};
+  for (const Status& status : {backend_->check_identity({view, *stored, *canonical}, counts),
+                               backend_->check_regimes({view, *stored, *canonical}, counts)}) {
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().kind, ErrorKind::kNumericsMismatch) << status.error().to_line();
+    EXPECT_NE(status.error().message.find("(scalar, "), std::string::npos)
+        << status.error().message;
+  }
 }
 
 TEST_F(GpuVerifySlab, FlippedBitOnTheCardIsSeenByEveryCheck) {

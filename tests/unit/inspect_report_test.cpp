@@ -13,6 +13,7 @@
 #include "tests/unit/artifact_sample.h"
 #include "tests/unit/checkpoint_editor.h"
 #include "tests/unit/conversion.h"
+#include "tests/unit/engine_line.h"
 
 namespace imp::testing {
 namespace {
@@ -246,6 +247,25 @@ TEST_F(InspectArtifact, CountsTheSameScalesAsInTheSource) {
       EXPECT_EQ(artifact["global_scales"], source["global_scales"]) << name;
       EXPECT_EQ(artifact["input_scales"], source["input_scales"]) << name;
     }
+  }
+}
+
+/// Their forms hold other numbers: rescaled bytes, bf16 times a power of two, the global scale.
+TEST_F(InspectArtifact, CountsTheSourcesScalesOfOtherEnginesLayouts) {
+  const std::pair<const char*, layouts::LayoutId> lines[] = {
+      {"modelopt-nvfp4-llama-odd", layouts::LayoutId::kMarlin},
+      {"modelopt-nvfp4-llama", layouts::LayoutId::kMaxSm8x},
+      {"modelopt-fp8block-edge-llama", layouts::LayoutId::kMarlin},
+      {"ct-mxfp4a16-llama-odd", layouts::LayoutId::kMarlin},
+      {"ct-w4a16asym-llama", layouts::LayoutId::kMachete4}};
+  for (const auto& [name, layout] : lines) {
+    const json source = report_json(fixture(name))["scales"]["all"];
+    const json artifact = report_json(
+        folder_.write("a.imp", engine_artifact(fixture(name), layout)))["scales"]["all"];
+    EXPECT_EQ(artifact["tensors_without_block_scales"], 0) << name;
+    EXPECT_EQ(artifact["block_scales"]["count"], source["block_scales"]["count"]) << name;
+    EXPECT_EQ(artifact["block_scales"]["min"], source["block_scales"]["min"]) << name;
+    EXPECT_EQ(artifact["block_scales"]["max"], source["block_scales"]["max"]) << name;
   }
 }
 

@@ -9,10 +9,12 @@
 #include "kernels/layouts/mma64_nvfp4.h"
 #include "kernels/layouts/native_bytes.h"
 #include "kernels/layouts/native_rows.h"
+#include "kernels/layouts/padded_shape.h"
 #include "kernels/layouts/registry.h"
 #include "kernels/layouts/sf128x4.h"
 #include "src/quant/e4m3.h"
 #include "src/quant/f16.h"
+#include "tests/reference/engine_layouts.h"
 
 namespace imp::layouts {
 namespace {
@@ -152,6 +154,81 @@ TEST(NativeRows, PitchIsAMultipleOf16) {
   EXPECT_EQ(native_rows::pitch_bytes(32), 16u);
   EXPECT_EQ(native_rows::pitch_bytes(48), 32u);
   EXPECT_EQ(native_rows::pitch_bytes(33), 32u);
+}
+
+bool marlin_gemm_takes(uint64_t n, uint64_t k) {
+  return (n % 64 == 0 && k % 128 == 0) || (n % 128 == 0 && k % 64 == 0);
+}
+
+TEST(PaddedShape, MarlinDenseIsTheSmallerOfBothPaddings) {
+  for (const uint64_t group : {16, 32, 64, 128})
+    for (uint64_t n = 1; n < 700; n += 37)
+      for (uint64_t k = group; k < 700; k += group) {
+        const PaddedShape got = padded_shape(LayoutId::kMarlin, {n, k, group});
+        const uint64_t used = group >= k ? 1 : group;
+        const auto [want_n, want_k] = reference::marlin_padded_nk(n, k, used);
+        EXPECT_EQ(got.n, want_n) << n << " x " << k << ", " << group;
+        EXPECT_EQ(got.k, want_k) << n << " x " << k << ", " << group;
+        EXPECT_EQ(got.part_rows, 0u);
+        EXPECT_TRUE(marlin_gemm_takes(got.n, got.k));
+        EXPECT_EQ(got.k % used, 0u);
+      }
+}
+
+TEST(PaddedShape, MarlinDenseByHand) {
+  const auto expect_padded = [](uint64_t n, uint64_t k, uint64_t group, uint64_t want_n,
+                                uint64_t want_k) {
+    const PaddedShape got = padded_shape(LayoutId::kMarlin, {n, k, group});
+    EXPECT_EQ(got.n, want_n);
+    EXPECT_EQ(got.k, want_k);
+  };
+  expect_padded(64, 64, 16, 64, 128);     // 64 x 128, not 128 x 64 of the same size
+  expect_padded(320, 192, 16, 384, 192);  // smaller than 320 x 256
+  expect_padded(4096, 192, 64, 4096, 192);
+  expect_padded(65, 4096, 128, 128, 4096);
+}
+
+TEST(PaddedShape, MarlinExpertsPadTheIntermediateSizeOfBothMatricesAlike) {
+  for (const uint64_t group : {16, 32, 128})
+    for (const uint64_t hidden : {256, 320, 2880})
+      for (const uint64_t intermediate : {16, 64, 96, 768, 2880}) {
+        SCOPED_TRACE(std::to_string(hidden) + ", " + std::to_string(intermediate) + ", " +
+                     std::to_string(group));
+        const MatrixShape up{2 * intermediate, hidden, group, Intermediate::kRows, 2};
+        const MatrixShape down{hidden, intermediate, group, Intermediate::kColumns, 1};
+        const bool taken = hidden % 64 == 0 && hidden % group == 0;
+        EXPECT_EQ(refusal(LayoutId::kMarlin, up) == nullptr, taken);
+        EXPECT_EQ(refusal(LayoutId::kMarlin, down) == nullptr, hidden % 64 == 0);
+        if (!taken) continue;
+        const PaddedShape w13 = padded_shape(LayoutId::kMarlin, up);
+        const uint64_t want = reference::marlin_padded_intermediate(intermediate, hidden, group);
+        EXPECT_EQ(w13.part_rows, want);
+        EXPECT_EQ(w13.n, 2 * want);
+        EXPECT_EQ(w13.k, hidden);
+        EXPECT_TRUE(marlin_gemm_takes(w13.n, w13.k));
+        if (group > intermediate) continue;  // one scale a row: no group to keep
+        const PaddedShape w2 = padded_shape(LayoutId::kMarlin, down);
+        EXPECT_EQ(w2.n, hidden);
+        EXPECT_EQ(w2.k, want);
+        EXPECT_TRUE(marlin_gemm_takes(w2.n, w2.k));
+      }
+}
+
+TEST(PaddedShape, MaxAndMacheteRefuseWhatTheyDoNotTake) {
+  const auto refused = [](LayoutId layout, uint64_t n, uint64_t k, uint64_t group) {
+    const char* why = refusal(layout, {n, k, group});
+    return std::string(why == nullptr ? "" : why);
+  };
+  EXPECT_EQ(refused(LayoutId::kMaxSm8x, 64, 128, 16), "");
+  EXPECT_EQ(refused(LayoutId::kMaxSm8x, 96, 128, 16), "N must be a multiple of 64");
+  EXPECT_EQ(refused(LayoutId::kMaxSm8x, 64, 192, 16), "K must be a multiple of 128");
+  for (const LayoutId layout : {LayoutId::kMachete4, LayoutId::kMachete8}) {
+    EXPECT_EQ(refused(layout, 128, 192, 64), "");
+    EXPECT_EQ(refused(layout, 192, 192, 64), "N must be a multiple of 128");
+    EXPECT_EQ(refused(layout, 128, 96, 0), "K must be a multiple of 64");
+    EXPECT_EQ(refused(layout, 128, 192, 128), "K must be a multiple of the group");
+    EXPECT_EQ(refused(layout, 128, 192, 192), "");
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // scripts/make_mma64_example.py.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -13,6 +14,7 @@
 #include "kernels/layouts/sf128x4.h"
 #include "src/base/digest.h"
 #include "src/base/text.h"
+#include "tests/unit/engine_planes.h"
 #include "tests/unit/layout_planes.h"
 
 namespace imp::test {
@@ -113,6 +115,97 @@ TEST(LayoutGolden, NativeRowsOfAFullPitchAreCanonical) {
     repack::native_rows_pack(full.codes, 256, 256, path, out);
     EXPECT_EQ(sha256(out), kCanonicalNibbles) << path_name(path);
   }
+}
+
+reference::WordMatrix widened(const reference::ByteMatrix& matrix) {
+  return {matrix.rows, matrix.columns, {matrix.at.begin(), matrix.at.end()}};
+}
+/// Every scale through one of the value functions.
+template <class Value>
+reference::WordMatrix golden_scales_as(const Value& value) {
+  reference::WordMatrix scales = widened(reference::golden_scales());
+  for (uint32_t& scale : scales.at) scale = value(static_cast<uint8_t>(scale));
+  return scales;
+}
+
+TEST(LayoutGolden, EngineCodesReferenceAndBothPaths) {
+  using repack::TileOrder;
+  const reference::WordMatrix codes = widened(reference::golden_codes());
+  const reference::WordMatrix octets = widened(reference::golden_octets());
+  const struct {
+    TileOrder order;
+    const char* digest;
+  } cases[] = {
+      {TileOrder::kMarlin4, "e49e11a3053978d99bd0653be0c1efaa348d83fdc6e47840b930321391157784"},
+      {TileOrder::kMarlin8, "b4a4fcfd3aa87142076667a09b77d32261a12880aafc7f0ebdeea38788568ace"},
+      {TileOrder::kMachete4, "ba1e51f0ffeeda08221810d672ce475980c5cf12b4f6466dcde79a8394e7613e"},
+      {TileOrder::kMachete8, "92aa9f43dcd426d489c1e16f7697538f88f658ce1dc1ff328a432871d247d551"},
+  };
+  for (const auto& c : cases) {
+    const EnginePlane plane = engine_codes(c.order);
+    SCOPED_TRACE(plane.name);
+    const reference::WordMatrix& matrix = plane.bits == 4 ? codes : octets;
+    EXPECT_EQ(sha256(plane.reference(matrix)), c.digest);
+    for (const repack::Path path : kPaths)
+      EXPECT_EQ(sha256(pack(plane, matrix, {256, 256, 256, 256}, path)), c.digest)
+          << path_name(path);
+  }
+}
+
+TEST(LayoutGolden, EngineGroupsReferenceAndBothPaths) {
+  using repack::GroupOrder;
+  const std::vector<uint8_t> scales = reference::golden_scales().at;
+  const double factor = reference::marlin_factor(scales);
+  const float rescale = repack::marlin_rescale(*std::max_element(scales.begin(), scales.end()));
+  const auto by_reference =
+      golden_scales_as([&](uint8_t scale) { return reference::marlin_scale_byte(scale, factor); });
+  EXPECT_TRUE(golden_scales_as([&](uint8_t scale) {
+                return repack::marlin_scale(scale, rescale);
+              }).at == by_reference.at);
+  const struct {
+    EnginePlane plane;
+    reference::WordMatrix matrix;
+    const char* digest;
+  } cases[] = {
+      {engine_groups(GroupOrder::kBytes, 8), by_reference,
+       "dabf0b62ef8a630fd3a9cd32ed3892fc50b49a99bf23799556f5f64e0070e92a"},
+      {engine_groups(GroupOrder::kBytes, 8), widened(reference::golden_e8m0_scales()),
+       "dd5759dd1bfe1efa64a4bb737eecd6d3b17fad02cb36f60cfadc81de964e0fe1"},
+      {engine_groups(GroupOrder::kZero4, 4), widened(reference::golden_zero_points()),
+       "435406e6b15fcdbdcab49c60c8c5401fbde73f18c75707b29fa87d980394326a"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(sha256(c.plane.reference(c.matrix)), c.digest);
+    for (const repack::Path path : kPaths)
+      EXPECT_EQ(sha256(pack(c.plane, c.matrix, box_of(c.plane, 256, c.matrix.columns), path)),
+                c.digest)
+          << path_name(path);
+  }
+}
+
+template <class Byte>
+std::vector<Byte> joined(std::vector<Byte> first, const std::vector<Byte>& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+TEST(LayoutGolden, MaxSm8xBufferReferenceAndBothPaths) {
+  constexpr float kGlobal = 0.0123f;
+  const char* const digest = "8f3adab4dfde5b29e5bc4f653b0754c881274d3ca73ab91076a08545c717e34f";
+  const reference::WordMatrix codes = widened(reference::golden_codes());
+  const EnginePlane code_plane = engine_codes(repack::TileOrder::kMaxSm8x);
+  const EnginePlane scale_plane = engine_groups(repack::GroupOrder::kGroup, 16);
+  const auto wanted_scales =
+      golden_scales_as([](uint8_t scale) { return reference::max_scale_bits(scale, kGlobal); });
+  EXPECT_EQ(sha256(joined(code_plane.reference(codes), scale_plane.reference(wanted_scales))),
+            digest);
+  const auto scales =
+      golden_scales_as([](uint8_t scale) { return repack::max_scale(scale, kGlobal); });
+  for (const repack::Path path : kPaths)
+    EXPECT_EQ(sha256(joined(pack(code_plane, codes, {256, 256, 256, 256}, path),
+                            pack(scale_plane, scales, {256, 16, 256, 16}, path))),
+              digest)
+        << path_name(path);
 }
 
 }  // namespace

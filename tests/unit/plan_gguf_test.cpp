@@ -147,15 +147,15 @@ TEST(PlanGguf, GroupsThatLanesCanShare) {
   const ImportedGguf imported(one_of_each(), {.as_is = true});
   ASSERT_TRUE(imported.model.ok());
   Weight weight = *imported.weight("t14");  // Q6_K, groups of 16
-  EXPECT_TRUE(can_hold(LayoutId::kMma64, weight));
+  EXPECT_EQ(reason_not_held(LayoutId::kMma64, weight, {}), "");
   weight.scheme = Scheme::kInt8;  // no other producer has such groups: its lanes take 32
-  EXPECT_FALSE(can_hold(LayoutId::kMma64, weight));
+  EXPECT_NE(reason_not_held(LayoutId::kMma64, weight, {}), "");
   weight.scheme = Scheme::kInt8K;
   weight.group_size = 8;
-  EXPECT_FALSE(can_hold(LayoutId::kMma64, weight));
+  EXPECT_NE(reason_not_held(LayoutId::kMma64, weight, {}), "");
   weight.group_size = 16;
   weight.group_rows = 64;
-  EXPECT_FALSE(can_hold(LayoutId::kMma64, weight));
+  EXPECT_NE(reason_not_held(LayoutId::kMma64, weight, {}), "");
 }
 
 TEST(PlanGguf, SaysWhatBecomesOfEachType) {

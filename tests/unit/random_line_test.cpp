@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 
+#include "src/plan/engine_forms.h"
 #include "tests/unit/random_checkpoint.h"
 #include "tests/unit/unpack_run.h"
 #include "tests/unit/verify_run.h"
@@ -41,6 +42,32 @@ TEST_P(RandomLine, ComesBackFromEveryForm) {
     const auto slow = convert_to_memory(by_map, log);
     ASSERT_TRUE(slow.ok()) << slow.error().to_line();
     EXPECT_TRUE(*slow == artifact) << "the index map and the word path differ";
+  }
+}
+
+// Layouts of other engines hold some of these; where they refuse, the form is plain.
+TEST_P(RandomLine, ComesBackFromOtherEnginesLayouts) {
+  std::mt19937 random(20261122);
+  for (int round = 0; round < 12; ++round) {
+    RandomCheckpoint made = GetParam().make(random);
+    const TempFolder folder;
+    const auto path = made.editor.write(folder.path() / "in");
+    const CheckpointEditor source(path);
+    for (const layouts::LayoutInfo& layout : layouts::kLayouts) {
+      if (!plan::is_engine_layout(layout.id)) continue;
+      SCOPED_TRACE(made.text + " in " + layout.name);
+      convert::Options options = options_for(path, {});
+      options.plan.layout = layout.id;
+      CollectingLog log;
+      const auto artifact = convert_to_memory(options, log);
+      ASSERT_TRUE(artifact.ok()) << artifact.error().to_line();
+      expect_comes_back(*artifact, source, path, {});
+      options.path = repack::Path::kMap;
+      options.threads = 3;
+      const auto slow = convert_to_memory(options, log);
+      ASSERT_TRUE(slow.ok()) << slow.error().to_line();
+      EXPECT_TRUE(*slow == *artifact) << "the index map and the word path differ";
+    }
   }
 }
 

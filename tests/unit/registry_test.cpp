@@ -75,7 +75,7 @@ TEST(Registry, SpecVariantsAreTheCodes) {
     if (line.starts_with("#")) inside = line == "### layout variants";
     char layout[64] = {}, scheme[64] = {};
     unsigned major = 0, oldest = 0;
-    if (inside && std::sscanf(line.c_str(), "| %63[a-z0-9] | %63[a-z0-9_ ] | %u | %u |", layout,
+    if (inside && std::sscanf(line.c_str(), "| %63[a-z0-9_] | %63[a-z0-9_ ] | %u | %u |", layout,
                               scheme, &major, &oldest) == 4) {
       std::string name = scheme;
       name.erase(name.find_last_not_of(' ') + 1);

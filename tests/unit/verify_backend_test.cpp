@@ -66,6 +66,7 @@ TEST(VerifyBackend, SummaryCountsWhatRanWhere) {
   counts.operands = 1012;
   counts.forms_total = 2000;
   counts.cuda_forms = 1000;
+  counts.tuned_forms = 940;
   counts.cpu_forms = 12;
   counts.identity_weights = 48000000;
   counts.sparse_sums = 5;
@@ -82,9 +83,9 @@ TEST(VerifyBackend, SummaryCountsWhatRanWhere) {
   cuda.why = "Test card, sm_90";
   EXPECT_EQ(
       verify::numerics_summary(counts, cuda),
-      "1,012 of 2,000 GEMM forms, 1,000 on cuda (Test card, sm_90), 12 without a kernel there "
-      "on the CPU: 48,000,000 weights ==, 5 sparse sums, 6 random sums, 70 kernels x rows x "
-      "types forced; 3 forms content only");
+      "1,012 of 2,000 GEMM forms on cuda (Test card, sm_90), 940 on tuned kernels, 60 on the "
+      "scalar kernel, and 12 on the CPU: 48,000,000 weights ==, 5 sparse sums, 6 random sums, 70 "
+      "kernels x rows x types forced; 3 forms content only");
 }
 
 TEST(VerifyBounds, AreTheDerivedOnes) {

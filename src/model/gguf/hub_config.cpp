@@ -81,10 +81,9 @@ void add_latent(const Metadata& metadata, json& config) {
   const gguf::Value* rope = metadata.find("rope.dimension_count");
   if (value != nullptr) config["v_head_dim"] = value_json(*value);
   if (rope != nullptr) config["qk_rope_head_dim"] = value_json(*rope);
-  const auto key_dim = key == nullptr ? std::nullopt : key->as_uint();
-  const auto rope_dim = rope == nullptr ? std::nullopt : rope->as_uint();
-  if (key_dim && rope_dim && *key_dim >= *rope_dim)
-    config["qk_nope_head_dim"] = *key_dim - *rope_dim;
+  const uint64_t key_dim = key == nullptr ? 0 : key->as_uint().value_or(0);
+  const uint64_t rope_dim = rope == nullptr ? 0 : rope->as_uint().value_or(0);
+  if (rope_dim != 0 && key_dim >= rope_dim) config["qk_nope_head_dim"] = key_dim - rope_dim;
   // The metadata speaks of the latent form, where all heads share one.
   config["num_key_value_heads"] = config["num_attention_heads"];
   if (const gguf::Value* gating = metadata.find("expert_gating_func"))
