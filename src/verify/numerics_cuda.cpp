@@ -1,5 +1,6 @@
 // The GPU's GEMM on slabs of packed bytes. Results start as NaN, and X has NaN behind each row.
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <numeric>
 
@@ -53,6 +54,18 @@ std::vector<float> dequantised(const SlabUnderTest& slab) {
     std::copy(row.begin(), row.end(), weights.begin() + static_cast<std::ptrdiff_t>(r * k));
   }
   return weights;
+}
+
+/// With f16 activations the tuned MXFP4 kernels read scale bytes outside of 92 .. 128 as the
+/// nearest of these (kernels/gemm/gemm.h), so f16 is compared only where every weight surely lies
+/// under one inside: below 2, and above the largest under 91.
+bool f16_holds(const SlabUnderTest& slab) {
+  if (slab.view.scheme() != model::Scheme::kMxfp4) return true;
+  const std::vector<float> weights = dequantised(slab);
+  return std::ranges::all_of(weights, [](float weight) {
+    const float size = std::fabs(weight);
+    return size == 0.0f || (0x1.8p-34f < size && size < 2.0f);
+  });
 }
 
 Status compare_window(const SlabUnderTest& slab, const CheckName& name,
@@ -191,7 +204,7 @@ class CudaBackend : public GemmBackend {
     Variant variant;
     variant.kernel = usual_kernel(slab.view);
     variant.m = kSumRows[random() % std::size(kSumRows)];
-    variant.f16 = random() % 2 != 0;
+    variant.f16 = random() % 2 != 0 && f16_holds(slab);
     const uint64_t k = slab.view.operand.k;
     IMP_ASSIGN(const DeviceSlab device, DeviceSlab::upload(slab, stream_.handle()));
     IMP_ASSIGN(const SumCase sparse,
@@ -241,6 +254,7 @@ class CudaBackend : public GemmBackend {
     const std::vector<float> multipliers = row_multipliers(slab.view, slab.stored);
     std::vector<float> y;
     for (const bool f16 : {false, true}) {
+      if (f16 && !f16_holds(slab)) continue;
       IMP_ASSIGN(const RegimeCases cases, regime_cases(slab, f16));
       for (const uint64_t m : kRegimeRows)
         for (const GemmKernel kernel : kernels_for(slab.view, m)) {
