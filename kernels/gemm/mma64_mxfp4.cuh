@@ -88,6 +88,7 @@ struct Mxfp4 {
   static constexpr uint32_t kBlockBytes = kMma64Mxfp4BlockBytes;
   static constexpr bool kScalesBeside = false;
   static constexpr bool kHalves = false;
+  static constexpr bool kPairsShareGroup = false;
   template <class T>
   static constexpr float kUnit = Mxfp4Ways<T>::kUnit;
   /// Lane 4g + c reads those of (g, c / 2).

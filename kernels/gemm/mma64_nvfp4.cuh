@@ -76,6 +76,7 @@ struct Nvfp4 {
   static constexpr uint32_t kBlockBytes = kMma64Nvfp4BlockBytes;
   static constexpr bool kScalesBeside = false;
   static constexpr bool kHalves = false;
+  static constexpr bool kPairsShareGroup = false;
   /// What the accumulator lacks: weights stand in it times 2^-14.
   template <class T>
   static constexpr float kUnit = 16384.0f;

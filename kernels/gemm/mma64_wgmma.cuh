@@ -46,17 +46,21 @@ struct Tile {
   static constexpr uint32_t kWAt = kUnits * kXBytes;            ///< where W begins in a stage
   static constexpr uint32_t kWBytes = kUnits * F::kBlockBytes;  ///< of one warpgroup
   /// Of int4: the groups that a stage meets have a row of scales each, and one of zero points.
-  static constexpr uint32_t kGroups = F::kScalesBeside ? kUnits * (F::kHalves ? 2 : 1) : 0;
+  static constexpr uint32_t kGroups = !F::kScalesBeside     ? 0
+                                      : F::kHalves          ? 2 * kUnits
+                                      : F::kPairsShareGroup ? 1
+                                                            : kUnits;
   static constexpr uint32_t kNumbersAt = kWAt + kConsumers * kWBytes;
   static constexpr uint32_t kZerosAt = kGroups * kBlockRows * 4;  ///< in the numbers of a warpgroup
   static constexpr uint32_t kNumbersBytes = kZerosAt + kGroups * kBlockRows;
   static constexpr uint32_t kStageBytes =
       (kNumbersAt + kConsumers * kNumbersBytes + 1023) / 1024 * 1024;
-  static constexpr uint32_t kProducers = F::kScalesBeside ? 3 : 2;  ///< threads
+  /// Arrivals that fill a stage: W, X, and the lanes that copy numbers.
+  static constexpr uint32_t kFillers = F::kScalesBeside ? 2 + 32 : 2;
 
   /// Of a multiprocessor's 512 registers a thread of each of four warps; multiples of 8.
   static constexpr int kEntryRegisters = 512 / (kConsumers + 1) / 8 * 8;
-  static constexpr int kProducerRegisters = F::kScalesBeside ? 40 : 32;
+  static constexpr int kProducerRegisters = F::kScalesBeside ? 56 : 32;
   static constexpr int kConsumerRegisters =
       (kEntryRegisters * (kConsumers + 1) - kProducerRegisters) / kConsumers / 8 * 8;
 };
@@ -141,42 +145,43 @@ class Producer {
     }
   }
 
-  /// Of int4: one row of numbers for each group of each unit, so that consumers count units alone.
+  /// Of int4, by a warp: rows are too short for the copy engine, which takes as long for one as for
+  /// a block. Past the last group of K the last one is copied again; X is zero there.
   __device__ __forceinline__ void fill_numbers(Segments segments, const ItemList& items) const {
-    constexpr bool kHalves = S::Format::kHalves;
+    const uint32_t lane = threadIdx.x % 32;
+    const uint32_t chunks = a_.scale_type == Float::kF32 ? 16 : 8;  // of 16 bytes in a row
     RingPlace place;
     Segment segment;
-    const uint32_t row = kBlockRows * (scale_bytes(a_.scale_type) + (a_.zeros != nullptr ? 1 : 0));
     while (segments.next(segment)) {
       const Item item = items[segment.item];
       const uint32_t tile = item.n_tile * S::kConsumers;
-      const uint32_t tiles = min(S::kConsumers, a_.n_tiles - tile);
+      const uint32_t rows = min(S::kConsumers, a_.n_tiles - tile) * S::kGroups;
       const uint32_t first = (item.expert * a_.n_tiles + tile) * a_.groups;
       for (uint32_t step = segment.step0; step < segment.step1; ++step) {
-        const uint32_t rows = units(step) * (kHalves ? 2 : 1);
         const uint32_t full = wait_empty(place);
-        barrier_expect_bytes(full, tiles * rows * row);
-        for (uint32_t r = 0; r < rows; ++r) {
-          // K may end inside a block: X is zero in a second half that has no group.
-          const uint32_t group = kHalves ? min(step * S::kGroups + r, a_.groups - 1)
-                                         : (step * S::kUnits + r) / a_.group_blocks;
-          for (uint32_t i = 0; i < tiles; ++i)
-            copy_row(shared_.stage(place.slot) + S::kNumbersAt + i * S::kNumbersBytes, r,
-                     first + i * a_.groups + group, full);
-        }
+        const uint32_t to = shared_.stage(place.slot) + S::kNumbersAt;
+        copy_rows(to, a_.scales, chunks, rows, first, step, lane);
+        if (a_.zeros != nullptr) copy_rows(to + S::kZerosAt, a_.zeros, 4, rows, first, step, lane);
+        barrier_arrive_with_copies(full);
         place.advance(shared_.stages);
       }
     }
   }
 
  private:
-  __device__ __forceinline__ void copy_row(uint32_t numbers, uint32_t row, uint32_t from,
-                                           uint32_t full) const {
-    const uint32_t bytes = kBlockRows * scale_bytes(a_.scale_type);
-    copy_bulk(numbers + row * bytes, a_.scales + static_cast<uint64_t>(from) * bytes, bytes, full);
-    if (a_.zeros != nullptr)
-      copy_bulk(numbers + S::kZerosAt + row * kBlockRows,
-                a_.zeros + static_cast<uint64_t>(from) * kBlockRows, kBlockRows, full);
+  /// Row r is of warpgroup r / kGroups.
+  __device__ __forceinline__ void copy_rows(uint32_t to, const uint8_t* plane, uint32_t chunks,
+                                            uint32_t rows, uint32_t first, uint32_t step,
+                                            uint32_t lane) const {
+#pragma unroll 1
+    for (uint32_t i = lane; i < rows * chunks; i += 32) {
+      const uint32_t row = i / chunks, chunk = i % chunks, r = row % S::kGroups;
+      const uint32_t group =
+          S::Format::kHalves ? step * S::kGroups + r : (step * S::kUnits + r) / a_.group_blocks;
+      const uint64_t from = first + row / S::kGroups * a_.groups + min(group, a_.groups - 1);
+      copy16(to + row / S::kGroups * S::kNumbersBytes + (r * chunks + chunk) * 16,
+             plane + (from * chunks + chunk) * 16);
+    }
   }
 
   __device__ __forceinline__ uint32_t units(uint32_t step) const {
@@ -390,7 +395,8 @@ class Consumer {
     packed.codes = load_shared16(stage + u * F::kBlockBytes + w_at_);
 #pragma unroll
     for (uint32_t group = 0; group < (F::kHalves ? 2 : 1); ++group) {
-      const uint32_t element = (u * (F::kHalves ? 2 : 1) + group) * kBlockRows + scale_at_;
+      const uint32_t row = F::kPairsShareGroup ? 0 : u * (F::kHalves ? 2 : 1) + group;
+      const uint32_t element = row * kBlockRows + scale_at_;
       packed.scales[group] = load_scales(numbers, element);
       packed.zeros[group] =
           a_.zeros != nullptr ? load_shared2(numbers + S::kZerosAt + element) : kSymmetricZeros;
@@ -410,7 +416,13 @@ class Consumer {
   __device__ __forceinline__ void fetch_groups(PackedGroups (&packed)[2]) const {
     wait_full();
     packed[0] = load_groups(0);
-    packed[1] = load_groups(1);  // of a unit without partner what the stage held before: not used
+    // Of a unit without partner what the stage held before: not used.
+    if constexpr (F::kPairsShareGroup) {
+      packed[1] = packed[0];
+      packed[1].codes = load_shared16(shared_.stage(place_.slot) + F::kBlockBytes + w_at_);
+    } else {
+      packed[1] = load_groups(1);
+    }
   }
 
   static __device__ __forceinline__ void decode_groups(const PackedGroups& packed,
@@ -478,15 +490,16 @@ class Consumer {
     multiply_unit<true, false>(slot, 0, even, packed[0], sums, acc);
     decode_groups(packed[1], odd);
     if constexpr (!F::kPairsShareGroup) add_sums(packed[0].scales[kLast], sums, acc);
-    multiply_unit<!F::kPairsShareGroup, false>(slot, 1, odd, packed[1], sums, acc);
-    const float2 scales = packed[1].scales[kLast];
+    // The next pair leaves shared memory before the tensor cores get this one.
+    const PackedGroups second = packed[1];
     RingPlace next = place_;
     next.advance(shared_.stages);
     if (more) place_ = next;  // else this pair again: see pair()
     fetch_groups(packed);
+    multiply_unit<!F::kPairsShareGroup, false>(slot, 1, odd, second, sums, acc);
     wgmma_wait<1>();  // `even` is free
     decode_groups(packed[0], even);
-    add_sums(scales, sums, acc);
+    add_sums(second.scales[kLast], sums, acc);
     release();
     place_ = next;
   }
@@ -615,7 +628,7 @@ __global__ void __launch_bounds__(S::kThreads, 1)
   if (threadIdx.x == S::kConsumerThreads + 32) prefetch_map(x_map);
   if (threadIdx.x == 0) {
     for (uint32_t i = 0; i < stages; ++i) {
-      barrier_init(shared.full(i), S::kProducers);
+      barrier_init(shared.full(i), S::kFillers);
       barrier_init(shared.empty(i), 4 * S::kConsumers);
     }
     barrier_init_fence();
@@ -635,7 +648,7 @@ __global__ void __launch_bounds__(S::kThreads, 1)
     if (threadIdx.x == S::kConsumerThreads) producer.fill_w(segments, items);
     if (threadIdx.x == S::kConsumerThreads + 32) producer.fill_x(segments, items);
     if constexpr (S::Format::kScalesBeside)
-      if (threadIdx.x == S::kConsumerThreads + 64) producer.fill_numbers(segments, items);
+      if (threadIdx.x / 32 == S::kConsumerThreads / 32 + 2) producer.fill_numbers(segments, items);
   } else {
     registers_up<S::kConsumerRegisters>();
     wait_for_kernels_before();
