@@ -145,7 +145,7 @@ class Builder {
       input_scale = input_scale || !model_.weights[part.weight].input_scales.empty();
     }
     const bool joint = has_joint_multiplier(layout_, operand_.scheme);
-    if (multiplier && !folds_multiplier(layout_, operand_.scheme))
+    if ((multiplier || joint) && !folds_multiplier(layout_, operand_.scheme))
       add(ComponentKind::kMultiplier, Dtype::kF32, {joint ? 1 : operand_.parts.size()});
     if (input_scale) {
       add(ComponentKind::kInputScale, Dtype::kF32, {operand_.parts.size()});

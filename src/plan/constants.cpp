@@ -85,8 +85,8 @@ std::vector<std::byte> constant_bytes(const Model& model, const Operand& operand
 }  // namespace
 
 uint32_t kernel_multiplier(const Weight& weight, uint64_t expert) {
-  return kernel_bits(weight.multipliers.empty() ? Scalar{} : weight.multipliers[expert],
-                     ComponentKind::kMultiplier);
+  if (weight.multipliers.empty()) return std::bit_cast<uint32_t>(1.0f);
+  return kernel_bits(weight.multipliers[expert], ComponentKind::kMultiplier);
 }
 
 std::vector<Constant> make_constants(const Model& model, const Plan& plan) {

@@ -9,7 +9,7 @@
 namespace imp::plan {
 
 /// What a kernel multiplies by: f32 bits of the multiplier, or of fl32(1 / divisor). 1 for one that
-/// nothing depends on.
+/// nothing depends on, or that the source has not.
 uint32_t kernel_multiplier(const model::Weight& weight, uint64_t expert);
 
 /// Bytes of the vectors that come from scalars. REQUIRES: plan.operands
