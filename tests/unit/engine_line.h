@@ -10,9 +10,11 @@
 namespace imp::testing {
 
 /// REQUIRES: converts.
-inline std::string engine_artifact(const std::filesystem::path& input, layouts::LayoutId layout) {
+inline std::string engine_artifact(const std::filesystem::path& input, layouts::LayoutId layout,
+                                   bool as_is = false) {
   convert::Options options = options_for(input, {});
   options.plan.layout = layout;
+  options.import.as_is = as_is;
   CollectingLog log;
   Result<std::string> bytes = convert_to_memory(options, log);
   if (!bytes.ok()) ADD_FAILURE() << bytes.error().to_line();

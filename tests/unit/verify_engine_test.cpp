@@ -71,6 +71,23 @@ constexpr Line kLines[] = {
     {"ct-autoround-int8w8a8-llama-small", kMachete8},
 };
 
+/// A GGUF tensor may lack what ModelOpt always writes; the engine's kernel takes it all the same.
+TEST(VerifyEngineOfGguf, Nvfp4WithoutAGlobalScaleHasOne) {
+  const auto source = fixture("gguf-fuzzblocks.gguf");
+  for (const LayoutId layout : {kMarlin, kMarlinA0}) {
+    TempFolder folder;
+    const auto artifact = folder.write("a.imp", engine_artifact(source, layout, true));
+    const Result<artifact::Reader> reader = artifact::Reader::open(artifact);
+    ASSERT_TRUE(reader.ok());
+    size_t found = 0;
+    for (const artifact::FormRecord& form : reader->forms())
+      if (form.layout == static_cast<uint16_t>(layout))
+        found += reader->find_component(form, kMultiplier) != nullptr ? 1 : 0;
+    EXPECT_EQ(found, 1u);
+    expect_verified(artifact, source);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Lines, VerifyEngine, ::testing::ValuesIn(kLines), [](const auto& test) {
   std::string name = std::string(test.param.fixture) + "_" +
                      layouts::find_layout(static_cast<uint16_t>(test.param.layout))->name;
