@@ -470,7 +470,7 @@ const Case kSources[] = {
     {"DispositionFour", [](Damaged& d) { d.source_tensor(0).disposition = 4; }, kBadRecord,
      "disposition is 4, expected 1, 2 or 3"},
     {"PlaneZero", [](Damaged& d) { d.source_tensor(0).plane = 0; }, kBadRecord, "plane is 0"},
-    {"PlaneUnknown", [](Damaged& d) { d.source_tensor(0).plane = 24; }, kBadRecord, "plane is 24"},
+    {"PlaneUnknown", [](Damaged& d) { d.source_tensor(0).plane = 25; }, kBadRecord, "plane is 25"},
     {"OperandOutside", [](Damaged& d) { d.source_tensor(0).operand = 4; }, kBadRecord,
      "operand is 4, expected less than 4"},
     {"PartOutside", [](Damaged& d) { d.source_tensor(0).part = 2; }, kBadRecord,

@@ -1,6 +1,7 @@
 // The tuned kernels for MXFP4 and int4 on the card: what gpu_gemm_test asks of NVFP4, for each kind
 // of group, scale and zero point.
 #include <numeric>
+#include <ostream>
 
 #include "tests/unit/gpu_gemm_expect.h"
 
@@ -10,6 +11,9 @@ namespace {
 struct Named {
   const char* name;
   WeightFormat format;
+  friend std::ostream& operator<<(std::ostream& out, const Named& named) {
+    return out << named.name;
+  }
 };
 constexpr uint64_t kWholeRow = uint64_t{1} << 20;
 constexpr Named kFormats[] = {
