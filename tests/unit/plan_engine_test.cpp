@@ -9,39 +9,20 @@
 #include "src/plan/engine_forms.h"
 #include "src/plan/planes.h"
 #include "src/plan/print.h"
+#include "tests/unit/plan_components.h"
 #include "tests/unit/plan_make.h"
 
 namespace imp::plan {
 namespace {
 
 using testing::CheckpointEditor;
+using testing::ComponentRow;
+using testing::expect_components;
 using testing::find_component;
 using testing::find_form;
 using testing::Planned;
 
 Options by_name(LayoutId layout) { return {{}, layout}; }
-
-struct ComponentRow {
-  ComponentKind kind;
-  const char* dtype;
-  Shape shape;
-  uint64_t stride;
-  bool required;
-};
-
-void expect_components(const Form& form, const std::vector<ComponentRow>& rows) {
-  ASSERT_EQ(form.components.size(), rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const Component& c = form.components[i];
-    EXPECT_EQ(c.kind, rows[i].kind) << i;
-    EXPECT_EQ(dtype_name(c.dtype), rows[i].dtype) << i;
-    EXPECT_EQ(c.shape, rows[i].shape) << i << ": " << c.shape.to_string();
-    EXPECT_EQ(c.expert_stride_bytes, rows[i].stride) << i;
-    EXPECT_EQ(c.required, rows[i].required) << i;
-    const bool open = c.kind == ComponentKind::kExceptions;
-    EXPECT_EQ(c.size_bytes, open ? 0 : *c.shape.num_elems() * dtype_bits(c.dtype) / 8) << i;
-  }
-}
 
 constexpr ComponentKind kBlocks = ComponentKind::kBlocks, kScale = ComponentKind::kBlockScale,
                         kZero = ComponentKind::kZeroPoint;

@@ -5,12 +5,15 @@
 
 #include "formats/imp/targets.h"
 #include "src/plan/print.h"
+#include "tests/unit/plan_components.h"
 #include "tests/unit/plan_make.h"
 
 namespace imp::plan {
 namespace {
 
 using testing::CheckpointEditor;
+using testing::ComponentRow;
+using testing::expect_components;
 using testing::find_component;
 using testing::find_form;
 using testing::Imported;
@@ -120,29 +123,6 @@ TEST(Forms, OrderAndRepeatsOfTargetsDoNotMatter) {
   EXPECT_EQ(text({120, 89, 75}), sorted);
   EXPECT_EQ(text({89, 120, 89, 75, 75, 120}), sorted);
   EXPECT_NE(text({89, 120}), sorted);
-}
-
-struct ComponentRow {
-  ComponentKind kind;
-  const char* dtype;
-  Shape shape;
-  uint64_t stride;
-  bool required;
-};
-
-void expect_components(const Form& form, const std::vector<ComponentRow>& rows) {
-  ASSERT_EQ(form.components.size(), rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const Component& c = form.components[i];
-    EXPECT_EQ(c.kind, rows[i].kind) << i;
-    EXPECT_EQ(dtype_name(c.dtype), rows[i].dtype) << i;
-    EXPECT_EQ(c.shape, rows[i].shape) << i << ": " << c.shape.to_string();
-    EXPECT_EQ(c.expert_stride_bytes, rows[i].stride) << i;
-    EXPECT_EQ(c.required, rows[i].required) << i;
-    const bool exceptions = c.kind == ComponentKind::kExceptions;
-    EXPECT_EQ(c.blob == model::kNone, exceptions) << i;
-    EXPECT_EQ(c.size_bytes, exceptions ? 0 : *c.shape.num_elems() * dtype_bits(c.dtype) / 8) << i;
-  }
 }
 
 // N = 96, K = 208: neither is a multiple of a tile, 13 groups.
