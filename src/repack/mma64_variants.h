@@ -11,13 +11,6 @@
 
 namespace imp::repack {
 
-/// NVFP4 with a scale per 32 in the block of NVFP4: every scale stands twice. out.size() == 2 *
-/// scales.size().
-void double_scales(Bytes scales, MutableBytes out);
-/// Errors: kInverseMismatch if the two of a pair differ, naming row and group of `groups` a row
-/// (before halving). out.size() == doubled.size() / 2.
-Status halve_scales(Bytes doubled, uint64_t groups, MutableBytes out);
-
 /// e2m1 codes with an e8m0 scale per 32: blocks of codes and scales. Canonical codes [rows, K/2]
 /// bytes, scales [rows, K/32] bytes. REQUIRES: K a multiple of 32. Every byte of `out` is written.
 uint64_t mma64_mxfp4_bytes(uint64_t rows, uint64_t k);
